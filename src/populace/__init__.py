@@ -1,0 +1,52 @@
+"""populace: one runtime for societies of heterogeneous agents.
+
+A world asks, a policy acts, in batches; who acts is data.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public names, each imported when first used, so that `import populace` stays light.
+_HOME = {
+    "errors": "kernel",
+    **dict.fromkeys(["World", "By", "Chart", "Calendar"], "kernel.world"),
+    **dict.fromkeys(["Population", "Part"], "kernel.population"),
+    "Cast": "kernel.cast",
+    **dict.fromkeys(
+        ["Choice", "Number", "Text", "Record", "Pick", "Call", "ToolCall"], "kernel.spaces"
+    ),
+    **dict.fromkeys(["Answers", "Outcome"], "kernel.answers"),
+    "Observation": "kernel.observation",
+    "Policy": "kernel.policy",
+    "Minds": "kernel.minds",
+    "Parameter": "kernel.parameters",
+    **dict.fromkeys(["Stream", "Streams"], "kernel.streams"),
+    "threads": "kernel.threads",
+    **dict.fromkeys(["Simulation", "compare_orders"], "simulation"),
+    "Run": "records",
+    **dict.fromkeys(["Network", "Groups", "Grid"], "geometry"),
+    **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'populace' has no attribute {name!r}")
+    module = importlib.import_module(f"populace.{_HOME[name]}")
+    value = (
+        importlib.import_module("populace.kernel.errors")
+        if name == "errors"
+        else getattr(module, name)
+    )
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

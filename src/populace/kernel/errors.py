@@ -1,0 +1,81 @@
+"""Typed errors: each says what happened, where, and how to mend it, on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PopulaceError(Exception):
+    """Base of every error that populace raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What was expected and what came.
+    where : str
+        The world, policy, ask, file or option concerned.
+    mend : str
+        What the reader can do about it.
+    """
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        self.what, self.where, self.mend = what, where, mend
+        text = f"{where}: {what}" if where else what
+        super().__init__(f"{text}; {mend}" if mend else text)
+
+
+class SpaceError(PopulaceError):
+    """An action space was declared with impossible options or bounds."""
+
+
+class AnswerError(PopulaceError):
+    """A policy's answer has the wrong shape or type (a wrong *value* is an outcome instead)."""
+
+
+class MissingDecision(PopulaceError):
+    """Some agents gave no valid decision and the world did not say what that means."""
+
+
+class PolicyError(PopulaceError):
+    """A policy raised an exception."""
+
+
+class WorldError(PopulaceError):
+    """A world raised an exception, or measured something that cannot be recorded."""
+
+
+class PopulationError(PopulaceError):
+    """A population was declared, indexed or changed in a way that it does not allow."""
+
+
+class CastError(PopulaceError):
+    """A cast covers nobody, names no policy, or names one that does not exist."""
+
+
+class StreamError(PopulaceError):
+    """A random stream was asked for an impossible draw, or two names share one stream."""
+
+
+class ParameterError(PopulaceError):
+    """A parameter is unknown, of the wrong type or outside its range."""
+
+
+class RegistryError(PopulaceError):
+    """A world or policy of that name is not installed."""
+
+
+class RecordError(PopulaceError):
+    """A run directory cannot be written or read."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return a hint naming the closest of `names`, or listing them when none is close.
+
+    >>> nearest("brookln", ["brooklyn", "wealth"])
+    "did you mean 'brooklyn'?"
+    """
+    known = sorted(names)
+    if close := get_close_matches(name, known, n=1):
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known)}" if known else "none is known"
