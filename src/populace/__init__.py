@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 # Public names, each imported when first used, so that `import populace` stays light.
 _HOME = {
-    "errors": "kernel",
-    **dict.fromkeys(["World", "By", "Chart", "Calendar"], "kernel.world"),
+    "World": "kernel.world",
+    **dict.fromkeys(["By", "Chart", "Calendar"], "kernel.measures"),
     **dict.fromkeys(["Population", "Part"], "kernel.population"),
     "Cast": "kernel.cast",
     **dict.fromkeys(
@@ -26,7 +26,8 @@ _HOME = {
     "Parameter": "kernel.parameters",
     **dict.fromkeys(["Stream", "Streams"], "kernel.streams"),
     "threads": "kernel.threads",
-    **dict.fromkeys(["Simulation", "compare_orders"], "simulation"),
+    "Simulation": "simulation",
+    "compare_orders": "testing",
     "Run": "records",
     **dict.fromkeys(["Network", "Groups", "Grid"], "geometry"),
     **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
@@ -38,12 +39,7 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'populace' has no attribute {name!r}")
-    module = importlib.import_module(f"populace.{_HOME[name]}")
-    value = (
-        importlib.import_module("populace.kernel.errors")
-        if name == "errors"
-        else getattr(module, name)
-    )
+    value = getattr(importlib.import_module(f"populace.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,0 +1,404 @@
+"""The one exchange: a world asks, the cast's policies act, in batches."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from populace.kernel.answers import OUTCOMES, Answers, Outcome, settle
+from populace.kernel.cast import Cast
+from populace.kernel.errors import CastError, PopulationError, WorldError, nearest
+from populace.kernel.exchange import (
+    act_all,
+    aligned,
+    blaming,
+    fitting,
+    guarded,
+    missing_decision,
+    writable,
+)
+from populace.kernel.observation import Observation
+from populace.kernel.population import Part, Population
+from populace.kernel.spaces import Space, Text
+from populace.kernel.streams import Stream, Streams
+
+Turns = Literal["fixed", "reversed", "random", "together"]
+
+REQUIRED: Any = object()  # missing=: no decision is an error
+_TOLD = Text()  # the space of a tell, which expects no answer
+
+
+@dataclass
+class AskCount:
+    """What one policy was asked of one kind in one tick: a row of the table ``asks``."""
+
+    population: str
+    kind: str
+    policy: str
+    agents: int = 0
+    outcomes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(OUTCOMES), np.int64))
+    seconds: float = 0.0
+
+
+@dataclass
+class PanelRows:
+    """Decisions of the panel's agents in one ask: rows of the table ``panel``."""
+
+    population: str
+    kind: str
+    ids: NDArray[np.uint32]
+    policies: list[str]
+    outcomes: list[str]
+    values: list[float | None]
+    labels: list[str | None]
+
+
+class Minds:
+    """What a world asks and tells; made by `Simulation` and handed to `World.step`.
+
+    Attributes
+    ----------
+    tick : int
+        The tick being lived through, from 0.
+    """
+
+    def __init__(
+        self,
+        casts: Mapping[str, Cast],
+        streams: Streams,
+        panel: Mapping[str, NDArray[np.uint32]] | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        self.tick = 0
+        self._casts = dict(casts)
+        self._asking = streams.named("ask")
+        self._world = streams.named("world")
+        self._turns = turns
+        self.took_turns = False
+        self._panel = dict(panel or {})
+        self._streams: dict[str, Stream] = {}
+        self._ordinals: dict[tuple[str, str], int] = {}
+        self._hearing: list[Awaitable[None]] = []
+        self.counts: dict[tuple[str, str, str], AskCount] = {}
+        self.seen: list[PanelRows] = []
+
+    def begin(self, tick: int) -> None:
+        """Start a tick (called by `Simulation`)."""
+        self.tick = tick
+        self._streams.clear()
+        self._ordinals.clear()
+        self.counts = {}
+        self.seen = []
+
+    async def heard(self) -> None:
+        """Wait until every asynchronous `hear` is through (called by `Simulation`)."""
+        hearing, self._hearing = self._hearing, []
+        for one in hearing:
+            await one
+
+    def stream(self, name: str) -> Stream:
+        """Return the world's random stream of that name at this tick.
+
+        Within a tick the same object is returned, so that later draws continue earlier ones.
+        """
+        if name not in self._streams:
+            self._streams[name] = self._world.stream(name, self.tick)
+        return self._streams[name]
+
+    # -- ask, each, tell -------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        kind: str,
+        agents: Population | Part,
+        space: Space,
+        see: Sequence[str] = (),
+        missing: Any = REQUIRED,
+        **columns: Any,
+    ) -> Answers:
+        """Ask agents for a decision, all at once on the present state.
+
+        Parameters
+        ----------
+        kind : str
+            Name of the decision; policies tell kinds apart by it.
+        agents : Population or Part
+        space : Space
+            What an answer may be; every answer is checked against it.
+        see : sequence of str
+            Columns of the population that the agents are shown, gathered only if read.
+        missing : value, optional
+            What is in force for an agent without a valid decision. Without it, that is an error.
+        **columns : scalar, or array of shape (n, ...) aligned with the agents
+            Further things shown; a tuple is shown to all as it is.
+
+        Returns
+        -------
+        Answers
+            Values and outcomes aligned with `agents`.
+
+        Raises
+        ------
+        MissingDecision
+            If someone did not decide and `missing` was not given.
+        AnswerError, PolicyError, CastError, PopulationError
+            If a policy returned no answer or raised, nobody is cast, or a column does not fit.
+        """
+        part, cast = self._who(kind, agents)
+        given = fitting(columns, len(part), kind)
+        return await self._decide(
+            kind, part, cast, space, _known(see, part), missing, given, self._name(kind, part)
+        )
+
+    async def each(
+        self,
+        kind: str,
+        agents: Population | Part,
+        space: Space | Callable[[Part], Space],
+        *,
+        order: Literal["fixed", "random"] = "fixed",
+        block: int = 1,
+        see: Sequence[str] = (),
+        missing: Any = REQUIRED,
+        **columns: Any,
+    ) -> AsyncIterator[tuple[Part, Answers]]:
+        """Ask agents one after another; each sees the state left by those before it.
+
+        ``async for part, answers in minds.each(...)``: change the state in the loop's body before
+        the next turn. As `ask`, and:
+
+        Parameters
+        ----------
+        space : Space or function of the part
+            A function is called at each turn, on the state of that moment.
+        order : "fixed" or "random"
+            In the order of `agents`, or shuffled anew each time by a seeded stream.
+        block : int
+            How many agents take their turn together.
+        **columns : scalar, aligned array, or function of the part
+            Functions are called at each turn; arrays and scalars are as they were at the call.
+        """
+        if block < 1:
+            raise WorldError(f"expected block >= 1, got {block}", where=f"each {kind!r}")
+        part, cast = self._who(kind, agents)
+        fixed = {k: v for k, v in columns.items() if not callable(v)}
+        moving = {k: v for k, v in columns.items() if callable(v)}
+        fixed = fitting(fixed, len(part), kind)
+        seen = _known(see, part)
+        name = self._name(kind, part)
+        positions = np.arange(len(part))
+        turns = self._turns or order
+        self.took_turns = True
+        if turns == "random":
+            positions = self._asking.stream(f"{name}/turns", self.tick).permutation(part.ids)
+        elif turns == "reversed":
+            positions = positions[::-1]
+        elif turns == "together":
+            block = max(1, len(part))
+        for start in range(0, len(part), block):
+            index = positions[start : start + block]
+            sub = part[index]
+            living = sub.living
+            if len(living) < len(sub):  # some died in an earlier turn
+                index = index[sub.population._alive[sub.rows]]
+                sub = living
+                if not len(sub):
+                    continue
+            here = space(sub) if callable(space) else space.part(index)
+            given = {k: v[index] if aligned(v) else v for k, v in fixed.items()}
+            given |= fitting({k: read(sub) for k, read in moving.items()}, len(sub), kind)
+            yield sub, await self._decide(kind, sub, cast, here, seen, missing, given, name)
+
+    def tell(self, kind: str, agents: Population | Part, **columns: Any) -> None:
+        """Tell agents what they perceive without deciding: consequences, rewards, messages.
+
+        Policies with ``hear(observation)`` receive it; the columns are as in `ask`. An asynchronous
+        ``hear`` is through before the next ask.
+        """
+        part, cast = self._who(kind, agents)
+        given = fitting(columns, len(part), kind)
+        name = self._name(f"tell/{kind}", part)
+        for code, index in cast.groups(part):
+            policy = cast.policies[cast.names[code]]
+            hear = getattr(policy, "hear", None)
+            if hear is None:
+                continue
+            observation = self._observe(kind, part, _TOLD, (), given, name, index)
+            with blaming(cast.names[code], f"hearing {kind!r}", self.tick):
+                result = hear(observation)
+            if inspect.isawaitable(result):  # later: on the columns as they are now
+                for column in given:
+                    if aligned(value := observation[column]):
+                        observation._read[column] = value.copy()
+                self._hearing.append(
+                    guarded(result, cast.names[code], f"hearing {kind!r}", self.tick)
+                )
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _who(self, kind: str, agents: Population | Part) -> tuple[Part, Cast]:
+        if not isinstance(agents, (Population, Part)):
+            raise PopulationError(
+                f"expected a Population or a part of one, got {type(agents).__name__}",
+                where=f"ask {kind!r}",
+                mend="index the population: people[mask]",
+            )
+        part = agents.everyone if isinstance(agents, Population) else agents
+        if part.living is not part:
+            raise PopulationError("some of these agents have died", where=f"ask {kind!r}")
+        name = part.population.name
+        if name not in self._casts or self._casts[name]._population is not part.population:
+            raise CastError(
+                f"population {name!r} has no cast; {nearest(name, self._casts)}",
+                where=f"ask {kind!r}",
+                mend="give Simulation a cast for it by name",
+            )
+        return part, self._casts[name]
+
+    def _name(self, kind: str, part: Part) -> str:
+        """Name the stream of an ask: population, kind, and which ask of that kind in the tick."""
+        key = (part.population.name, kind)
+        ordinal = self._ordinals.get(key, 0)
+        self._ordinals[key] = ordinal + 1
+        return f"{key[0]}/{kind}/{ordinal}" if ordinal else f"{key[0]}/{kind}"
+
+    def _observe(
+        self,
+        kind: str,
+        part: Part,
+        space: Space,
+        see: tuple[str, ...],
+        given: Mapping[str, Any],
+        name: str,
+        index: NDArray[np.intp] | None,
+    ) -> Observation:
+        whole = Observation(
+            kind,
+            space,
+            part,
+            self.tick,
+            see=see,
+            given=given,
+            streams=self._asking,
+            stream=name,
+        )
+        return whole if index is None else whole.part(index)
+
+    async def _decide(
+        self,
+        kind: str,
+        part: Part,
+        cast: Cast,
+        space: Space,
+        see: tuple[str, ...],
+        missing: Any,
+        given: Mapping[str, Any],
+        name: str,
+    ) -> Answers:
+        if self._hearing:
+            await self.heard()
+        n = len(part)
+        where = f"{kind!r} at tick {self.tick}"
+        groups = cast.groups(part)
+        observations = [self._observe(kind, part, space, see, given, name, i) for _, i in groups]
+        policies = [(cast.names[code], cast.policies[cast.names[code]]) for code, _ in groups]
+        replies = await act_all(policies, observations, self.tick)
+        values, outcome = space.empty(0), np.zeros(n, np.uint8)
+        if not (len(groups) == 1 and groups[0][1] is None):
+            values = space.empty(n)
+        for (_code, index), (who, _), seen, (raw, seconds) in zip(
+            groups, policies, observations, replies, strict=True
+        ):
+            part_values, part_outcome = settle(
+                raw, seen.space, len(seen), f"policy {who!r}, {where}"
+            )
+            if index is None:
+                values, outcome = part_values, part_outcome
+            else:
+                space.put(values, index, part_values)
+                outcome[index] = part_outcome
+            self._count(part.population.name, kind, who, part_outcome, seconds)
+        undecided = outcome != Outcome.ACTED
+        if undecided.any():
+            undecided &= outcome != Outcome.FALLBACK
+        if undecided.any():
+            if missing is REQUIRED:
+                raise missing_decision(
+                    part, space, outcome, undecided, where, groups, policies, replies
+                )
+            lost = np.flatnonzero(undecided)
+            values = writable(space, values, n)
+            space.put(values, lost, space.take(space.default(missing, n, f"ask {where}"), lost))
+        answers = Answers(values, outcome, part, space, None, cast.names)
+        answers.policy = cast.codes if part.whole else cast.codes[part.rows]
+        self._watch(kind, answers)
+        return answers
+
+    def _count(
+        self, population: str, kind: str, policy: str, outcome: NDArray[np.uint8], seconds: float
+    ) -> None:
+        key = (population, kind, policy)
+        if key not in self.counts:
+            self.counts[key] = AskCount(*key)
+        row = self.counts[key]
+        row.agents += len(outcome)
+        if outcome.any():
+            row.outcomes += np.bincount(outcome, minlength=len(OUTCOMES))
+        else:
+            row.outcomes[Outcome.ACTED] += len(outcome)
+        row.seconds += seconds
+
+    def _watch(self, kind: str, answers: Answers) -> None:
+        """Keep the decisions of the panel's agents."""
+        part = answers.agents
+        assert part is not None
+        panel = self._panel.get(part.population.name)
+        if panel is None or not len(panel) or not len(part):
+            return
+        places = _places(part, panel)
+        if not len(places):
+            return
+        space = answers.space
+        assert space is not None
+        assert answers.policy is not None
+        values, labels = space.record(space.take(answers.values, places))
+        self.seen.append(
+            PanelRows(
+                part.population.name,
+                kind,
+                part.ids[places],
+                [answers.policies[code] for code in answers.policy[places]],
+                [OUTCOMES[code] for code in answers.outcome[places]],
+                values,
+                labels,
+            )
+        )
+
+
+def _known(see: Sequence[str], part: Part) -> tuple[str, ...]:
+    see = (see,) if isinstance(see, str) else tuple(see)
+    for name in see:
+        if name not in part.population._data:
+            raise PopulationError(
+                f"no column {name!r} to see; {nearest(name, part.population.columns)}",
+                where=f"population {part.population.name!r}",
+            )
+    return see
+
+
+def _places(part: Part, panel: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """Return the positions in `part` of those of its agents in the panel (sorted ids)."""
+    if len(part) <= len(panel):
+        return np.flatnonzero(np.isin(part.ids, panel))
+    if part.whole and not part.population._births:  # ids are rows
+        return panel.astype(np.intp)
+    if part._ordered and not part.population._births:
+        ids = part.ids
+        at = np.minimum(np.searchsorted(ids, panel), len(ids) - 1)
+        return np.asarray(at[ids[at] == panel], dtype=np.intp)
+    return np.flatnonzero(np.isin(part.ids, panel))

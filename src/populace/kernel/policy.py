@@ -1,0 +1,72 @@
+"""The one interface of every mind: rows of observations in, rows of actions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from populace.kernel.errors import CastError
+from populace.kernel.observation import Observation
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Anything with ``act``: a rule, a planner, a learned policy, a language model, a person.
+
+    ``act(observation)`` decides for a whole group at once and returns one value an agent in the
+    form of ``observation.space`` (a lone value stands for everybody), or `Answers` with outcomes
+    where some agents do not act. It may be an ordinary or an ``async`` method. An agent's answer
+    depends on its own row, its own draws and its own memory only, so that it is the same in
+    whatever group it is asked.
+
+    Optional methods: ``hear(observation)`` receives what ``minds.tell`` delivers (sync or async);
+    ``start(population, streams)`` is called once before the first tick, to add private columns for
+    memory; ``state()`` and ``restore(state)`` save and load memory that is not in columns.
+    """
+
+    def act(self, observation: Observation) -> Any:
+        """Decide for every agent of the observation."""
+
+
+class FunctionPolicy:
+    """A plain function as a policy that answers every kind."""
+
+    def __init__(self, function: Callable[[Observation], Any]) -> None:
+        self.function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def act(self, observation: Observation) -> Any:
+        return self.function(observation)
+
+
+def as_policy(given: Any, name: str = "policy") -> Policy:
+    """Return `given` as a policy: one already, or a plain function of an observation.
+
+    Raises
+    ------
+    CastError
+        If it is neither, for instance a class that was not called.
+    """
+    if isinstance(given, type):
+        raise CastError(
+            f"policy {name!r} is the class {given.__name__} itself",
+            mend=f"make one: {given.__name__}(...)",
+        )
+    if isinstance(given, Policy):
+        return given
+    if callable(given):
+        return FunctionPolicy(given)
+    raise CastError(
+        f"policy {name!r} is {type(given).__name__}, which has no act(observation)",
+        mend="give an object with act(), or a function of the observation",
+    )
+
+
+def describe_policy(policy: Any) -> dict[str, Any]:
+    """Return class and parameters of a policy for the manifest."""
+    if isinstance(policy, FunctionPolicy):
+        function = policy.function
+        return {"class": getattr(function, "__qualname__", repr(function)), "parameters": {}}
+    cls = type(policy)
+    given: Mapping[str, Any] = getattr(policy, "_given_parameters", {})
+    return {"class": f"{cls.__module__}.{cls.__qualname__}", "parameters": dict(given)}

@@ -1,0 +1,68 @@
+"""A named stand-in for decisions that did not come about."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from populace.kernel.answers import Answers, Outcome, settle
+from populace.kernel.observation import Observation
+from populace.kernel.policy import as_policy
+
+
+class Fallback:
+    """Where `policy` gives no valid decision, `to` decides, and the outcome says so.
+
+    Rows that `policy` abstained from, got wrong, timed out or failed on are shown to `to`; its
+    valid answers have outcome ``FALLBACK``. Rows that neither decides keep the outcome of `policy`.
+    Exceptions are bugs, not outcomes: they pass.
+
+    Parameters
+    ----------
+    policy, to : Policy or function
+    """
+
+    def __init__(self, policy: Any, *, to: Any) -> None:
+        self.policy, self.to = as_policy(policy), as_policy(to, "to")
+
+    async def act(self, observation: Observation) -> Answers:
+        space, n = observation.space, len(observation)
+        raw = self.policy.act(observation)
+        raw = await raw if inspect.isawaitable(raw) else raw
+        values, outcome = settle(raw, space, n, f"{observation.kind!r}")
+        lost = np.flatnonzero((outcome != Outcome.ACTED) & (outcome != Outcome.FALLBACK))
+        if not len(lost):
+            return Answers(values, outcome)
+        rest = observation.part(lost)
+        raw = self.to.act(rest)
+        raw = await raw if inspect.isawaitable(raw) else raw
+        other, result = settle(raw, rest.space, len(rest), f"{observation.kind!r}, fallback")
+        decided = np.flatnonzero((result == Outcome.ACTED) | (result == Outcome.FALLBACK))
+        merged = space.empty(n)
+        space.put(merged, slice(None), values)
+        space.put(merged, lost[decided], space.take(other, decided))
+        outcome[lost[decided]] = Outcome.FALLBACK
+        return Answers(merged, outcome)
+
+    def hear(self, observation: Observation) -> Any:
+        """Let both hear: whoever decides next may remember it."""
+        waiting = [
+            result
+            for policy in (self.policy, self.to)
+            if (hear := getattr(policy, "hear", None)) is not None
+            and inspect.isawaitable(result := hear(observation))
+        ]
+        return _all(waiting) if waiting else None
+
+    def start(self, population: Any, streams: Any) -> None:
+        """Start both."""
+        for policy in (self.policy, self.to):
+            if start := getattr(policy, "start", None):
+                start(population, streams)
+
+
+async def _all(waiting: list[Any]) -> None:
+    for one in waiting:
+        await one

@@ -1,0 +1,302 @@
+"""Running a world with a cast: the loop of ticks, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import datetime as dt
+import hashlib
+import inspect
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from populace.kernel.cast import Cast
+from populace.kernel.errors import CastError, ParameterError, PopulaceError, WorldError, nearest
+from populace.kernel.measures import By
+from populace.kernel.minds import Minds, Turns
+from populace.kernel.population import Population, find_populations
+from populace.kernel.streams import Streams
+from populace.kernel.world import World
+from populace.records import Recorder, Run
+
+Progress = Callable[[int, int], None]
+
+_FIRST_PANEL = 100
+
+
+class Simulation:
+    """A world, a cast and a seed: all that a run depends on.
+
+    Parameters
+    ----------
+    world : World
+        Used up by one simulation.
+    cast : Cast, Policy, function, or mapping of population name to one of these
+        A lone cast serves the world's only population.
+    seed : int
+        From 0 to 2**64 - 1. Every draw of the run is a function of it.
+    panel : int
+        How many agents of each population have every decision recorded.
+    turns : "fixed", "reversed", "random" or "together", optional
+        Overrides the order of every `Minds.each` (see `populace.compare_orders`).
+
+    Raises
+    ------
+    CastError
+        If a population has no cast, a cast names no population, or somebody has no policy.
+    ParameterError
+        For an impossible seed or panel.
+    WorldError
+        If the world fails to start, or has no population.
+
+    Examples
+    --------
+    >>> from populace import Choice, Population, Rule, World
+    >>> class Coin(World):
+    ...     def __init__(self): self.people = Population(4)
+    ...     async def step(self, minds):
+    ...         self.up = (await minds.ask("toss", self.people, Choice(["no", "yes"]))).chose("yes")
+    ...     def measure(self): return {"up": self.up.sum()}
+    >>> run = Simulation(Coin(), Rule(toss=lambda o: o.random.bernoulli(p=0.5)), seed=1).run(2)
+    >>> run.metrics["tick"].to_list()
+    [0, 1]
+    """
+
+    def __init__(
+        self,
+        world: World,
+        cast: Any,
+        seed: int = 0,
+        *,
+        panel: int = _FIRST_PANEL,
+        turns: Turns | None = None,
+    ) -> None:
+        if not isinstance(world, World):
+            raise WorldError(f"expected a World, got {world!r:.80}", where="Simulation")
+        if isinstance(panel, bool) or not isinstance(panel, int) or panel < 0:
+            raise ParameterError(f"expected a panel of 0 or more agents, got {panel!r}")
+        self.world, self.seed, self.tick = world, seed, 0
+        streams = Streams(seed)
+        with _world_fails(world, "start"):
+            world.start(streams.named("start"))
+        self.populations: dict[str, Population] = dict(find_populations(world))
+        self.casts = _casts(cast, self.populations, world)
+        watched: dict[str, Any] = {}
+        for name, own in self.casts.items():
+            people = self.populations[name]
+            own.bind(people, streams.named("cast"))
+            order = streams.stream(f"panel/{name}").permutation(people.ids)
+            watched[name] = np.sort(people.ids[order[:panel]])
+        self._panel = {name: len(ids) for name, ids in watched.items()}
+        self._minds = Minds(self.casts, streams, watched, turns)
+
+    @property
+    def took_turns(self) -> bool:
+        """Whether the world has asked agents in turn (`Minds.each`) so far."""
+        return self._minds.took_turns
+
+    def run(
+        self, ticks: int, to: str | Path | None = None, progress: Progress | None = None
+    ) -> Run:
+        """Run some ticks, from a script or inside a running event loop (Jupyter) alike.
+
+        Parameters
+        ----------
+        ticks : int
+            How many, from where the last call ended; fewer if the world is `done`.
+        to : path, optional
+            Run directory to write, which must not hold a run yet; without it records stay in
+            memory.
+        progress : callable, optional
+            Called after every tick with (ticks done, ticks asked).
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        PopulaceError
+            What went wrong, after the records so far are saved and marked failed.
+        KeyboardInterrupt
+            After Ctrl-C, which ends the run at a tick's end, the records so far saved.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run_async(ticks, to, progress))
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(
+                context.run, asyncio.run, self.run_async(ticks, to, progress)
+            ).result()
+
+    async def run_async(
+        self, ticks: int, to: str | Path | None = None, progress: Progress | None = None
+    ) -> Run:
+        """As `run`, to be awaited."""
+        if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
+            raise ParameterError(f"expected 0 or more ticks, got {ticks!r}", where="run")
+        recorder = Recorder(None if to is None else Path(to))
+        recorder.begin(self._manifest(ticks), self.world.reference())
+        status, error = "failed", None
+        try:
+            for done in range(1, ticks + 1):
+                if self.world.done:
+                    break
+                await self._step(recorder)
+                if progress is not None:
+                    progress(done, ticks)
+                await asyncio.sleep(0)  # where Ctrl-C lands
+            status = "finished"
+        except asyncio.CancelledError:
+            status = "interrupted"
+            raise
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            recorder.update(cast=self._describe_casts())
+            recorder.finish(status, error)
+        return recorder.run(self.world)
+
+    async def _step(self, recorder: Recorder) -> None:
+        minds, world = self._minds, self.world
+        minds.begin(self.tick)
+        with _world_fails(world, f"step at tick {self.tick}"):
+            await world.step(minds)
+        await minds.heard()
+        with _world_fails(world, f"measure at tick {self.tick}"):
+            metrics, broken = _measured(world)
+            recorder.tick(self.tick, metrics, broken, minds.counts.values(), minds.seen)
+        self.tick += 1
+
+    def _describe_casts(self) -> dict[str, Any]:
+        return {name: _plain(cast.describe()) for name, cast in self.casts.items()}
+
+    def _manifest(self, ticks: int) -> dict[str, Any]:
+        world, cls = self.world, type(self.world)
+        calendar = world.calendar
+        return {
+            "world": {
+                "name": cls.__name__.lower(),
+                "class": f"{cls.__module__}.{cls.__qualname__}",
+                "title": cls.__name__,
+                "doc": (inspect.getdoc(cls) or "").split("\n\n")[0],
+                "parameters": _plain(world._given_parameters),
+                "axes": {name: list(labels) for name, labels in world.axes.items()},
+                "charts": [chart.describe() for chart in world.charts],
+                "calendar": None
+                if calendar is None
+                else {"start": calendar.start.isoformat(), "unit": calendar.unit},
+            },
+            "cast": self._describe_casts(),
+            "seed": self.seed,
+            "ticks": {"first": self.tick, "asked": ticks, "done": 0},
+            "populations": {name: len(people) for name, people in self.populations.items()},
+            "panel": self._panel,
+            "versions": _versions(),
+            "data": dict(world.data()),
+        }
+
+
+def _casts(cast: Any, populations: Mapping[str, Population], world: World) -> dict[str, Cast]:
+    """Return one cast a population."""
+    where = f"Simulation of {type(world).__name__}"
+    if not populations:
+        raise WorldError("the world has no population", where=where, mend="make one in __init__")
+    if not isinstance(cast, Mapping):
+        if len(populations) > 1:
+            raise CastError(
+                f"the world has {len(populations)} populations: {', '.join(populations)}",
+                where=where,
+                mend="give a cast for each by name: {name: Cast(...)}",
+            )
+        cast = {next(iter(populations)): cast}
+    for name in cast:
+        if name not in populations:
+            raise CastError(f"no population {name!r}; {nearest(name, populations)}", where=where)
+    for name in populations:
+        if name not in cast:
+            raise CastError(f"population {name!r} has no cast", where=where)
+    return {
+        name: own if isinstance(own, Cast) else Cast({_policy_name(own): own})
+        for name, own in cast.items()
+    }
+
+
+def _policy_name(policy: Any) -> str:
+    name = getattr(policy, "__name__", type(policy).__name__)
+    return "policy" if name == "<lambda>" else name.lower()
+
+
+def _measured(world: World) -> tuple[dict[str, Any], list[tuple[str, str, list[str], list[float]]]]:
+    """Split measures into plain ones and those broken down along an axis."""
+    metrics: dict[str, Any] = {}
+    broken = []
+    for name, value in world.measure().items():
+        if isinstance(value, By):
+            broken.append((name, value.axis, *value.pairs(world.axes)))
+        else:
+            metrics[name] = value
+    return metrics, broken
+
+
+class _world_fails:
+    """Turn an exception of a world into a WorldError that says where it arose."""
+
+    def __init__(self, world: World, doing: str) -> None:
+        self.where = f"{type(world).__name__}.{doing}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, Exception) and not isinstance(error, PopulaceError):
+            line = ""
+            while trace is not None:  # the innermost line of the world's own file
+                if trace.tb_frame.f_globals.get("__name__", "").split(".")[0] != "asyncio":
+                    line = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+                trace = trace.tb_next
+            raise WorldError(
+                f"{type(error).__name__}: {error} ({line})", where=self.where
+            ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON can hold it; an array as its shape and digest."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return {"shape": list(value.shape), "dtype": str(value.dtype), "sha256": digest}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (dt.date, Path)):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    name = getattr(value, "__qualname__", None)
+    return name if name else type(value).__qualname__
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": sys.platform}
+    for package in ("populace", "numpy", "numba", "polars"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a source tree
+            found[package] = "not installed"
+    return found
