@@ -1,0 +1,86 @@
+"""Writing so that a reader, or a process killed at any moment, never sees half a file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from populace.kernel.errors import RecordError
+
+MANIFEST = "manifest.json"
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file beside `path`, force it to disk, and move it into place.
+
+    Raises
+    ------
+    RecordError
+        If the disk refuses (full, read-only, folder gone).
+    """
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        with open(beside, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise RecordError(
+            f"cannot write: {error.strerror or error}",
+            where=str(path),
+            mend="make room, or choose another directory",
+        ) from error
+
+
+def claim(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Make `folder` a run directory of our own by creating its manifest.
+
+    Raises
+    ------
+    RecordError
+        If it holds anything already, or cannot be made.
+    """
+    mend = "choose another directory, or move this one away"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = sorted(entry.name for entry in folder.iterdir())
+        if MANIFEST in inside:
+            raise RecordError("holds a run already", where=str(folder), mend=mend)
+        if inside:
+            raise RecordError(
+                f"is not empty ({inside[0]!r} is in it)", where=str(folder), mend=mend
+            )
+        # "x" fails if another process claimed the folder since we looked.
+        with open(folder / MANIFEST, "xb") as file:
+            file.write(as_json(manifest))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise RecordError(
+            f"cannot become a run directory: {error.strerror or error}",
+            where=str(folder),
+            mend=mend,
+        ) from error
+
+
+def as_json(value: Any) -> bytes:
+    """Return `value` as indented JSON in UTF-8; numbers that JSON lacks (inf, NaN) as text."""
+    return (
+        json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    ).encode("utf-8", "backslashreplace")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

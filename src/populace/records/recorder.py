@@ -1,0 +1,180 @@
+"""Writing a run: cheap each tick, flushed now and then, readable whenever it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from populace.kernel.errors import PopulaceError, RecordError
+from populace.records.files import MANIFEST, as_json, claim, write_atomically
+from populace.records.run import Run
+from populace.records.tables import OUTCOMES, AskRow, Broken, PanelRows, Tables
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_LONGEST = 60.0  # seconds between two flushes, however long the run lasts
+_FRACTION = 1 / 20  # of the run's age: so a run of hours has few hundred parts, not thousands
+
+
+def _utc_now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class Recorder:
+    """Records of one run, in a directory or in memory.
+
+    Parts are flushed at most every `flush_seconds`, later every 1/20 of the run's age, and at
+    least once a minute if ticks go by; the manifest follows its parts, so that ``ticks.done`` never
+    says more than the tables hold.
+
+    Parameters
+    ----------
+    to : Path or None
+        Run directory, absent or empty; None keeps everything in memory.
+    flush_seconds : float
+        0 flushes at every tick.
+    clock : callable
+        Seconds that only grow.
+    now : callable
+        The time as ISO 8601 text in UTC, for the manifest.
+
+    Raises
+    ------
+    RecordError
+        By `begin`, if the directory holds a run or other files or cannot be made; by any method,
+        if the disk refuses to be written.
+    """
+
+    def __init__(
+        self,
+        to: Path | None,
+        flush_seconds: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], str] = _utc_now,
+    ) -> None:
+        self.path = None if to is None else Path(to)
+        self.manifest: dict[str, Any] = {}
+        self._flush_seconds, self._clock, self._now = flush_seconds, clock, now
+        self._tables = Tables(self.path)
+        self._begun = self._flushed = 0.0
+        self._done = 0
+        self._outcomes = dict.fromkeys(OUTCOMES, 0)
+
+    def begin(self, manifest: Mapping[str, Any], reference: pl.DataFrame | None = None) -> None:
+        """Claim the directory and write the first manifest, and the real series if there is one.
+
+        `manifest` says what will run (world, cast, seed, ticks asked); status, times and totals are
+        added here.
+        """
+        if self.manifest:
+            raise RecordError("this recorder has begun a run already", mend="make a new one")
+        ticks = {"first": 0, "asked": 0, **manifest.get("ticks", {}), "done": 0}
+        self.manifest = {
+            "format": 1,
+            "status": "running",
+            "error": None,
+            **manifest,
+            "ticks": ticks,
+            "outcomes": dict(self._outcomes),
+            "started": self._now(),
+            "updated": self._now(),
+            "finished": None,
+            "seconds": 0.0,
+        }
+        self._begun = self._flushed = self._clock()
+        if self.path is not None:
+            claim(self.path, self.manifest)
+        if reference is not None:
+            self._tables.put_reference(reference)
+
+    def tick(
+        self,
+        tick: int,
+        metrics: Mapping[str, Any],
+        by: Iterable[Broken] = (),
+        asks: Iterable[AskRow] = (),
+        panel: Iterable[PanelRows] = (),
+    ) -> None:
+        """Record one tick; what is handed over must not be changed afterwards.
+
+        Parameters
+        ----------
+        metrics : mapping of str to int, float or None
+            None or NaN: not defined at this tick.
+        by : iterable of (measure, axis, labels, values)
+        asks, panel : iterables of rows with the attributes of `AskRow` and `PanelRows`
+
+        Raises
+        ------
+        WorldError
+            If a measure is no finite number.
+        """
+        asks = list(asks)
+        self._tables.add(tick, metrics, by, asks, panel)
+        for ask in asks:
+            for name, count in zip(OUTCOMES, ask.outcomes, strict=True):
+                if count:
+                    self._outcomes[name] += int(count)
+        self._done += 1
+        if self.path is not None:
+            now = self._clock()
+            wait = min(_FRACTION * (now - self._begun), _LONGEST)
+            if now - self._flushed >= max(self._flush_seconds, wait):
+                self.flush()
+
+    def update(self, **fields: Any) -> None:
+        """Set fields of the manifest (written with the next flush)."""
+        self.manifest.update(fields)
+
+    def flush(self) -> None:
+        """Write what has been gathered, then the manifest."""
+        self._tables.flush()
+        self._save()
+        self._flushed = self._clock()
+
+    def finish(self, status: str = "finished", error: BaseException | None = None) -> None:
+        """Write everything and close the run.
+
+        Parameters
+        ----------
+        status : "finished", "interrupted" or "failed"
+        error : exception, optional
+            What ended the run; a keyboard interrupt or cancellation makes it "interrupted".
+        """
+        if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+            status, error = "interrupted", None
+        self.manifest["status"] = status
+        if error is not None:
+            self._fail(error)
+        self.manifest["finished"] = self._now()
+        try:
+            if self.path is not None:
+                self._tables.complete()
+        except PopulaceError as failure:  # the disk is full, say: the manifest may still fit
+            self._fail(failure)
+            raise
+        finally:
+            self._save()
+
+    def run(self, world: Any = None) -> Run:
+        """Return what was recorded."""
+        source = self._tables.frame if self.path is None else None
+        return Run(self.manifest, self.path, world, source)
+
+    def _fail(self, error: BaseException) -> None:
+        self.manifest["status"] = "failed"
+        if self.manifest["error"] is None:
+            self.manifest["error"] = {"type": type(error).__name__, "message": str(error)}
+
+    def _save(self) -> None:
+        self.manifest["ticks"] = {**self.manifest["ticks"], "done": self._done}
+        self.manifest["outcomes"] = dict(self._outcomes)
+        self.manifest["seconds"] = round(self._clock() - self._begun, 3)
+        self.manifest["updated"] = self._now()
+        if self.path is not None:
+            text = as_json(self.manifest)
+            write_atomically(self.path / MANIFEST, lambda file: file.write(text))

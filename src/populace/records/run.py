@@ -1,0 +1,158 @@
+"""Reading a run: its manifest, and its tables as polars frames when they are asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from populace.kernel.errors import RecordError
+from populace.records.files import MANIFEST
+from populace.records.tables import joined, load
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FORMAT = 1
+
+
+class Run:
+    """A recorded run. Its tables are read when first used.
+
+    Parameters
+    ----------
+    manifest : mapping
+    path : Path or None
+        Run directory; None for a run in memory.
+    world : World or None
+        The world as the run left it; None for a run read from disk.
+    source : callable, optional
+        Returns a table by name, for a run in memory.
+
+    Attributes
+    ----------
+    metrics : polars.DataFrame
+        A row a tick: tick, then a column a measure.
+    by : polars.DataFrame
+        Broken-down measures: tick, measure, axis, label, value.
+    asks : polars.DataFrame
+        A row a tick, population, kind and policy: agents, agents by outcome, seconds.
+    panel : polars.DataFrame
+        Every decision of the sampled agents: tick, population, id, kind, policy, outcome, value
+        (numbers), label (options and texts).
+    reference : polars.DataFrame
+        Real series: tick, measure, value.
+    """
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        path: Path | None = None,
+        world: Any = None,
+        source: Callable[[str], pl.DataFrame] | None = None,
+    ) -> None:
+        self.manifest = dict(manifest)
+        self.path = path
+        self.world = world
+        self._source = source
+
+    @property
+    def status(self) -> str:
+        """Status: "running" (or its process died), "finished", "interrupted" or "failed"."""
+        return str(self.manifest["status"])
+
+    @property
+    def ticks(self) -> int:
+        """Ticks recorded."""
+        return int(self.manifest["ticks"]["done"])
+
+    @cached_property
+    def metrics(self) -> pl.DataFrame:
+        return self._table("metrics")
+
+    @cached_property
+    def by(self) -> pl.DataFrame:
+        return self._table("by")
+
+    @cached_property
+    def asks(self) -> pl.DataFrame:
+        return self._table("asks")
+
+    @cached_property
+    def panel(self) -> pl.DataFrame:
+        return self._table("panel")
+
+    @cached_property
+    def reference(self) -> pl.DataFrame:
+        return self._table("reference")
+
+    def when(self, tick: int) -> str:
+        """Return the date of a tick by the world's calendar, or "tick n" without one."""
+        calendar = self.manifest["world"].get("calendar")
+        if not calendar:
+            return f"tick {tick}"
+        start = dt.date.fromisoformat(calendar["start"])
+        unit = calendar["unit"]
+        if unit in ("day", "week"):
+            return (start + dt.timedelta(days=tick * (7 if unit == "week" else 1))).isoformat()
+        months = start.year * 12 + start.month - 1 + tick * (12 if unit == "year" else 1)
+        return f"{months // 12:04d}" + ("" if unit == "year" else f"-{months % 12 + 1:02d}")
+
+    def __repr__(self) -> str:
+        world, seed = self.manifest["world"]["name"], self.manifest["seed"]
+        where = "in memory" if self.path is None else str(self.path)
+        return f"Run({world}, seed {seed}, {self.ticks} ticks, {self.status}, {where})"
+
+    def _table(self, name: str) -> pl.DataFrame:
+        if self._source is not None:
+            return self._source(name)
+        assert self.path is not None
+        parts = sorted((self.path / name).glob("part-*.parquet"))
+        frame = joined(name, [load(part) for part in parts])
+        if self.status != "running" or name == "reference":
+            return frame
+        # Parts are written before the manifest: keep to the ticks that every table has.
+        import polars as pl
+
+        ticks = self.manifest["ticks"]
+        return frame.filter(pl.col("tick") < ticks.get("first", 0) + ticks["done"])
+
+
+def read(path: str | Path) -> Run:
+    """Return the run in a directory (finished, failed, or still running).
+
+    Raises
+    ------
+    RecordError
+        If there is no run, or it was written in a format that this version does not know.
+
+    Examples
+    --------
+    >>> read("no/such/place")
+    Traceback (most recent call last):
+    populace.kernel.errors.RecordError: no/such/place: no run is here (it has no manifest.json)...
+    """
+    folder = Path(path)
+    if folder.name == MANIFEST:
+        folder = folder.parent
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordError(
+            f"no run is here (it has no {MANIFEST})",
+            where=str(path),
+            mend="name a directory that 'populace run --to' wrote",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{MANIFEST} cannot be read: {error}", where=str(folder)) from error
+    known = isinstance(manifest, dict) and manifest.get("format")
+    if known != FORMAT:
+        raise RecordError(
+            f"expected a run of format {FORMAT}, got {known!r}",
+            where=str(folder),
+            mend="read it with the version of populace that wrote it",
+        )
+    return Run(manifest, folder)

@@ -1,0 +1,339 @@
+"""The tables of a run: rows are gathered in plain lists, and become columns when written.
+
+Every table has one schema for the whole run, whenever its parts were written: if a measure first
+appears, or first takes a fraction, in mid-run, the earlier (small) parts are written again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from populace.kernel.errors import RecordError, WorldError
+from populace.records.files import write_atomically
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TABLES = ("metrics", "by", "asks", "panel", "reference")
+OUTCOMES = ("acted", "abstained", "invalid", "timeout", "failed", "over_budget", "fallback")
+
+_INTEGERS = range(-(2**63), 2**63)
+
+Broken = tuple[str, str, Sequence[str], Sequence[float]]  # measure, axis, labels, values
+
+
+class AskRow(Protocol):
+    """What one policy was asked of one kind in one tick; `outcomes` counts agents by outcome."""
+
+    population: str
+    kind: str
+    policy: str
+    agents: int
+    outcomes: Any
+    seconds: float
+
+
+class PanelRows(Protocol):
+    """Decisions of some agents in one ask, aligned; a decision is a number or a text."""
+
+    population: str
+    kind: str
+    ids: Any
+    policies: list[str]
+    outcomes: list[str]
+    values: list[float | None]
+    labels: list[str | None]
+
+
+def checked(metrics: Mapping[str, Any]) -> dict[str, int | float | None]:
+    """Return measures as plain numbers, None where one is not defined (None or NaN).
+
+    Raises
+    ------
+    WorldError
+        If a measure is no number, is infinite, or does not fit 64 bits.
+    """
+    plain: dict[str, int | float | None] = {}
+    for name, value in metrics.items():
+        if type(value) is not float and type(value) is not int and value is not None:
+            if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
+                value = value.item()
+            if isinstance(value, (bool, int)):
+                value = int(value)
+            elif isinstance(value, float):
+                value = float(value)
+        if type(value) is float:
+            if math.isinf(value):
+                raise _not_a_measure(name, value)
+            plain[name] = None if math.isnan(value) else value
+        elif value is None or (type(value) is int and value in _INTEGERS):
+            plain[name] = value
+        else:
+            raise _not_a_measure(name, value)
+    return plain
+
+
+def _defined(broken: Broken) -> Broken:
+    """Leave out the labels whose value is NaN; refuse an infinite one."""
+    measure, axis, labels, values = broken
+    pairs = [(la, v) for la, v in zip(labels, values, strict=True) if not math.isnan(v)]
+    for label, value in pairs:
+        if math.isinf(value):
+            raise _not_a_measure(f"{measure} of {label}", value)
+    return measure, axis, [label for label, _ in pairs], [value for _, value in pairs]
+
+
+def _not_a_measure(name: str, value: Any) -> WorldError:
+    return WorldError(
+        f"expected a finite number, got {value!r:.80}",
+        where=f"measure {name!r}",
+        mend="None or NaN says that a measure is not defined",
+    )
+
+
+class Tables:
+    """Rows gathered since the last flush, and the parts written so far.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where parts are written, one folder a table; None keeps them as frames in memory.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._parts: dict[str, list[Any]] = {name: [] for name in TABLES}
+        self._metrics: list[tuple[int, dict[str, int | float | None]]] = []
+        self._by: list[tuple[int, Broken]] = []
+        self._asks: list[tuple[int, AskRow]] = []
+        self._panel: list[tuple[int, PanelRows]] = []
+        self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
+
+    def add(
+        self,
+        tick: int,
+        metrics: Mapping[str, Any],
+        by: Iterable[Broken],
+        asks: Iterable[AskRow],
+        panel: Iterable[PanelRows],
+    ) -> None:
+        """Keep the rows of one tick. The objects must not change afterwards."""
+        self._metrics.append((tick, checked(metrics)))
+        for broken in by:
+            if not math.isfinite(sum(broken[3])):
+                broken = _defined(broken)
+            self._by.append((tick, broken))
+        for ask in asks:
+            self._asks.append((tick, ask))
+        for seen in panel:
+            self._panel.append((tick, seen))
+
+    def flush(self) -> None:
+        """Write the gathered rows as one more part of every table that has any."""
+        if self._metrics:
+            self._put("metrics", self._metrics_frame())
+            self._metrics = []
+        if self._by:
+            self._put("by", _by_frame(self._by))
+            self._by = []
+        if self._asks:
+            self._put("asks", _asks_frame(self._asks))
+            self._asks = []
+        if self._panel:
+            self._put("panel", _panel_frame(self._panel))
+            self._panel = []
+
+    def complete(self) -> None:
+        """Flush, and give a table without any row an empty part, so that every table is there."""
+        self.flush()
+        for name in TABLES:
+            if not self._parts[name]:
+                self._put(name, empty(name))
+
+    def put_reference(self, frame: pl.DataFrame) -> None:
+        """Write the real series.
+
+        Raises
+        ------
+        WorldError
+            If columns tick, measure, value are missing or of other types.
+        """
+        import polars as pl
+
+        schema = _schemas()["reference"]
+        try:
+            frame = frame.select([pl.col(name).cast(dtype) for name, dtype in schema.items()])
+        except (pl.exceptions.PolarsError, AttributeError) as error:
+            raise WorldError(
+                f"expected a polars DataFrame with columns {', '.join(schema)}: "
+                f"{str(error).splitlines()[0]}",
+                where="World.reference",
+            ) from error
+        self._put("reference", frame)
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """Return a whole table."""
+        self.flush()
+        parts = self._parts[name]
+        return joined(name, parts if self._folder is None else [load(part) for part in parts])
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _put(self, name: str, frame: pl.DataFrame) -> None:
+        parts = self._parts[name]
+        if self._folder is None:
+            parts.append(frame)
+            return
+        path = self._folder / name / f"part-{len(parts):06d}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, frame.write_parquet)
+        parts.append(path)
+
+    def _metrics_frame(self) -> pl.DataFrame:
+        import polars as pl
+
+        kinds = dict(self._written)
+        for _, row in self._metrics:
+            for name, value in row.items():
+                kind = kinds.setdefault(name, "")
+                if value is not None and kind != "float":
+                    kinds[name] = "int" if type(value) is int else "float"
+        if kinds != self._written:
+            self._rewrite({name: _dtype(kind) for name, kind in kinds.items()})
+            self._written = kinds
+        columns: dict[str, Any] = {"tick": pl.Series([t for t, _ in self._metrics], dtype=pl.Int64)}
+        for name, kind in kinds.items():
+            values = [row.get(name) for _, row in self._metrics]
+            columns[name] = pl.Series(values, dtype=_dtype(kind), strict=False)
+        return pl.DataFrame(columns)
+
+    def _rewrite(self, dtypes: Mapping[str, Any]) -> None:
+        """Write earlier parts of the metrics again, with all columns in their present types."""
+        import polars as pl
+
+        for i, part in enumerate(self._parts["metrics"]):
+            frame = part if self._folder is None else load(part)
+            frame = frame.select(
+                "tick",
+                *(
+                    (pl.col(name) if name in frame.columns else pl.lit(None))
+                    .cast(dtype)
+                    .alias(name)
+                    for name, dtype in dtypes.items()
+                ),
+            )
+            if self._folder is None:
+                self._parts["metrics"][i] = frame
+            else:
+                write_atomically(part, frame.write_parquet)
+
+
+def _dtype(kind: str) -> Any:
+    import polars as pl
+
+    return pl.Int64 if kind == "int" else pl.Float64
+
+
+def _schemas() -> dict[str, dict[str, Any]]:
+    import polars as pl
+
+    number, text, real = pl.Int64, pl.String, pl.Float64
+    asked = {"tick": number, "population": text, "kind": text, "policy": text, "agents": number}
+    seen = {"tick": number, "population": text, "id": number, "kind": text, "policy": text}
+    return {
+        "metrics": {"tick": number},
+        "by": {"tick": number, "measure": text, "axis": text, "label": text, "value": real},
+        "asks": {**asked, **dict.fromkeys(OUTCOMES, number), "seconds": real},
+        "panel": {**seen, "outcome": text, "value": real, "label": text},
+        "reference": {"tick": number, "measure": text, "value": real},
+    }
+
+
+def empty(name: str) -> pl.DataFrame:
+    """Return a table without rows."""
+    import polars as pl
+
+    return pl.DataFrame(schema=_schemas()[name])
+
+
+def load(path: Path) -> pl.DataFrame:
+    """Return one part.
+
+    Raises
+    ------
+    RecordError
+        If it cannot be read.
+    """
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise RecordError(
+            f"cannot be read: {str(error).splitlines()[0]}",
+            where=str(path),
+            mend="delete this part to read the others",
+        ) from error
+
+
+def joined(name: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the parts of one table together (those of a live run may differ for a moment)."""
+    import polars as pl
+
+    return pl.concat(parts, how="diagonal_relaxed") if parts else empty(name)
+
+
+def _by_frame(rows: Sequence[tuple[int, Broken]]) -> pl.DataFrame:
+    import polars as pl
+
+    lengths = [len(labels) for _, (_, _, labels, _) in rows]
+    columns = {
+        "tick": np.repeat(np.array([tick for tick, _ in rows], np.int64), lengths),
+        "measure": _repeated([measure for _, (measure, _, _, _) in rows], lengths),
+        "axis": _repeated([axis for _, (_, axis, _, _) in rows], lengths),
+        "label": [label for _, (_, _, labels, _) in rows for label in labels],
+        "value": [value for _, (_, _, _, values) in rows for value in values],
+    }
+    return pl.DataFrame(columns, schema=_schemas()["by"])
+
+
+def _asks_frame(rows: Sequence[tuple[int, AskRow]]) -> pl.DataFrame:
+    import polars as pl
+
+    counts = np.array([ask.outcomes for _, ask in rows], np.int64).reshape(len(rows), len(OUTCOMES))
+    columns: dict[str, Any] = {
+        "tick": [tick for tick, _ in rows],
+        "population": [ask.population for _, ask in rows],
+        "kind": [ask.kind for _, ask in rows],
+        "policy": [ask.policy for _, ask in rows],
+        "agents": [ask.agents for _, ask in rows],
+    }
+    columns |= {name: counts[:, i] for i, name in enumerate(OUTCOMES)}
+    columns["seconds"] = [float(ask.seconds) for _, ask in rows]
+    return pl.DataFrame(columns, schema=_schemas()["asks"])
+
+
+def _panel_frame(rows: Sequence[tuple[int, PanelRows]]) -> pl.DataFrame:
+    import polars as pl
+
+    lengths = [len(seen.ids) for _, seen in rows]
+    columns = {
+        "tick": np.repeat(np.array([tick for tick, _ in rows], np.int64), lengths),
+        "population": _repeated([seen.population for _, seen in rows], lengths),
+        "id": np.concatenate([np.asarray(seen.ids, np.int64) for _, seen in rows]),
+        "kind": _repeated([seen.kind for _, seen in rows], lengths),
+        "policy": [name for _, seen in rows for name in seen.policies],
+        "outcome": [name for _, seen in rows for name in seen.outcomes],
+        "value": [value for _, seen in rows for value in seen.values],
+        "label": [label for _, seen in rows for label in seen.labels],
+    }
+    return pl.DataFrame(columns, schema=_schemas()["panel"], strict=False)
+
+
+def _repeated(texts: Sequence[str], lengths: Sequence[int]) -> list[str]:
+    return [text for text, n in zip(texts, lengths, strict=True) for _ in range(n)]
