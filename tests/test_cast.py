@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from populace import Cast, Minds, Number, Population, Simulation, Streams
 from populace.errors import CastError
+from populace.kernel.grouping import positions_by_code
 from tests.worlds import Scripted
 
 
@@ -121,3 +122,11 @@ def test_one_cast_serves_one_population() -> None:
     Simulation(Scripted(2), cast)
     with pytest.raises(CastError, match="serves"):
         Simulation(Scripted(2), cast)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 254), st.integers(0, 2**32 - 1))
+def test_the_compiled_split_is_the_plain_one(k: int, seed: int) -> None:
+    codes = (Streams(seed).stream("codes").integers(500, 0, k)).astype(np.uint8)
+    for code, places in enumerate(positions_by_code(codes, k)):
+        np.testing.assert_array_equal(places, np.flatnonzero(codes == code))

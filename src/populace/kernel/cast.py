@@ -15,6 +15,7 @@ from populace.kernel.streams import Streams
 
 COLUMN = "mind"  # the population's column that holds each agent's policy, as an index
 _NOBODY = 255
+_COMPILED_FROM = 20_000  # agents from which a compiled pass pays for its loading
 
 Group = tuple[int, NDArray[np.intp] | None]  # policy index, positions in the part (None: all)
 
@@ -195,10 +196,8 @@ class Cast:
         if len(self.names) == 1 or (len(codes) and (codes == codes[0]).all()):
             groups = [(int(codes[0]), None)] if len(codes) else []
         else:
-            for code in range(len(self.names)):
-                where = np.flatnonzero(codes == code)
-                if len(where):
-                    groups.append((code, where))
+            places = _split(codes, len(self.names))
+            groups = [(code, where) for code, where in enumerate(places) if len(where)]
         if whole:
             self._groups = groups
         return groups
@@ -215,3 +214,11 @@ class Cast:
             if self.shares is None
             else dict(zip(self.names, self.shares.tolist(), strict=True)),
         }
+
+
+def _split(codes: NDArray[np.uint8], k: int) -> list[NDArray[np.intp]]:
+    if len(codes) < _COMPILED_FROM:
+        return [np.flatnonzero(codes == code) for code in range(k)]
+    from populace.kernel.grouping import positions_by_code
+
+    return positions_by_code(codes, k)

@@ -371,7 +371,7 @@ class Minds:
             PanelRows(
                 part.population.name,
                 kind,
-                part.ids[places],
+                part[places].ids,
                 [answers.policies[code] for code in answers.policy[places]],
                 [OUTCOMES[code] for code in answers.outcome[places]],
                 values,
@@ -393,12 +393,9 @@ def _known(see: Sequence[str], part: Part) -> tuple[str, ...]:
 
 def _places(part: Part, panel: NDArray[np.uint32]) -> NDArray[np.intp]:
     """Return the positions in `part` of those of its agents in the panel (sorted ids)."""
-    if len(part) <= len(panel):
+    if part.population._births or not part._ordered or len(part) <= len(panel):
         return np.flatnonzero(np.isin(part.ids, panel))
-    if part.whole and not part.population._births:  # ids are rows
+    if part.whole:  # without births, ids are rows
         return panel.astype(np.intp)
-    if part._ordered and not part.population._births:
-        ids = part.ids
-        at = np.minimum(np.searchsorted(ids, panel), len(ids) - 1)
-        return np.asarray(at[ids[at] == panel], dtype=np.intp)
-    return np.flatnonzero(np.isin(part.ids, panel))
+    at = np.minimum(np.searchsorted(part.rows, panel), len(part) - 1)
+    return np.asarray(at[part.rows[at] == panel], dtype=np.intp)
