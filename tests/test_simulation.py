@@ -17,7 +17,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from populace import By, Cast, Minds, Number, Run, Simulation, World, threads
-from populace.errors import ParameterError, PopulaceError, RecordError, StreamError, WorldError
+from populace.errors import (
+    CastError,
+    ParameterError,
+    PopulaceError,
+    RecordError,
+    StreamError,
+    WorldError,
+)
 from tests.worlds import Coins, Scripted
 
 
@@ -151,16 +158,25 @@ def test_a_failing_world_leaves_what_it_had_marked_failed(tmp_path: Path) -> Non
     assert pl.read_parquet(tmp_path / "run" / "metrics" / "*.parquet").height == 3
 
 
-def test_ctrl_c_leaves_a_readable_run_marked_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", ["no loop", "a running loop"])
+def test_ctrl_c_leaves_a_readable_run_marked_interrupted(tmp_path: Path, loop: str) -> None:
     script = f"""
-        import sys
+        import asyncio, sys
         from populace import Simulation
         from tests.worlds import Coins
         def progress(done, of):
             if done == 5:
                 print("five", flush=True)
                 sys.stdin.readline()  # the signal is sent while we wait here
-        Simulation(Coins(), lambda o: 1).run(10**9, to={str(tmp_path / "run")!r}, progress=progress)
+        def play():
+            to = {str(tmp_path / "run")!r}
+            Simulation(Coins(), lambda o: 1).run(10**9, to=to, progress=progress)
+        async def notebook():
+            play()
+        if {loop!r} == "no loop":
+            play()
+        else:  # as Jupyter does: Ctrl-C raises in the thread that waits
+            asyncio.new_event_loop().run_until_complete(notebook())
     """
     root = Path(__file__).parent.parent
     process = subprocess.Popen(
@@ -182,6 +198,20 @@ def test_ctrl_c_leaves_a_readable_run_marked_interrupted(tmp_path: Path) -> None
     done = manifest["ticks"]["done"]
     assert done >= 5
     assert pl.read_parquet(tmp_path / "run" / "metrics" / "*.parquet").height == done
+
+
+def test_without_a_cast_the_minds_that_the_world_offers_decide() -> None:
+    class Offering(Coins):
+        def policies(self) -> Any:
+            return {"toss": toss, "never": never}
+
+        def shares(self) -> dict[str, float]:
+            return {"toss": 1, "never": 1}
+
+    run = Simulation(Offering(), seed=2).run(1)
+    assert dict(run.asks.select("policy", "agents").iter_rows()) == {"toss": 25, "never": 25}
+    with pytest.raises(CastError, match="offers no minds"):
+        Simulation(Coins())
 
 
 def test_a_run_directory_is_never_overwritten(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -39,8 +39,9 @@ class Simulation:
     ----------
     world : World
         Used up by one simulation.
-    cast : Cast, Policy, function, or mapping of population name to one of these
-        A lone cast serves the world's only population.
+    cast : Cast, Policy, function, or mapping of population name to one of these, optional
+        A lone cast serves the world's only population. By default the minds that the world offers
+        (`World.policies`), by its `World.shares`.
     seed : int
         From 0 to 2**64 - 1. Every draw of the run is a function of it.
     panel : int
@@ -73,7 +74,7 @@ class Simulation:
     def __init__(
         self,
         world: World,
-        cast: Any,
+        cast: Any = None,
         seed: int = 0,
         *,
         panel: int = _FIRST_PANEL,
@@ -129,15 +130,12 @@ class Simulation:
         KeyboardInterrupt
             After Ctrl-C, which ends the run at a tick's end, the records so far saved.
         """
+        running = self.run_async(ticks, to, progress)
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run_async(ticks, to, progress))
-        context = contextvars.copy_context()
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(
-                context.run, asyncio.run, self.run_async(ticks, to, progress)
-            ).result()
+            return asyncio.run(running)
+        return _run_in_thread(running)
 
     async def run_async(
         self, ticks: int, to: str | Path | None = None, progress: Progress | None = None
@@ -208,11 +206,37 @@ class Simulation:
         }
 
 
+def _run_in_thread(running: Coroutine[Any, Any, Run]) -> Run:
+    """Run beside the event loop that is running in this thread; Ctrl-C reaches it all the same."""
+    entered: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def main() -> Run:
+        task = asyncio.current_task()
+        assert task is not None
+        entered.append((asyncio.get_running_loop(), task))
+        return await running
+
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(context.run, asyncio.run, main())
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            for loop, task in entered:
+                if not future.done():
+                    loop.call_soon_threadsafe(task.cancel)
+            raise  # once the thread is through: the run is saved by then
+
+
 def _casts(cast: Any, populations: Mapping[str, Population], world: World) -> dict[str, Cast]:
     """Return one cast a population."""
     where = f"Simulation of {type(world).__name__}"
     if not populations:
         raise WorldError("the world has no population", where=where, mend="make one in __init__")
+    if cast is None:
+        if not (offered := world.policies()):
+            raise CastError("the world offers no minds of its own", where=where, mend="give a cast")
+        cast = Cast(offered, shares=world.shares())
     if not isinstance(cast, Mapping):
         if len(populations) > 1:
             raise CastError(
