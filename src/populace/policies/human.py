@@ -42,8 +42,8 @@ class Human(Parametric):
     script : mapping of (tick, agent id, kind) to reply or sequence of replies, optional
         Replies given beforehand, taken in turn; then nobody is asked, and a reply that is missing
         or None is a time-out. `replies` of an earlier run is one, and repeats it exactly.
-    clock : function returning seconds
-        Measures the deadline over repeated questions.
+    clock : function returning seconds, optional
+        Measures the deadline over repeated questions; by default real time.
 
     Attributes
     ----------
@@ -67,9 +67,11 @@ class Human(Parametric):
         *,
         ask: Annotated[Ask | None, Parameter("how the person is reached")] = None,
         script: Annotated[Script | None, Parameter("replies given beforehand")] = None,
-        clock: Annotated[Callable[[], float], Parameter("measures the deadline")] = time.monotonic,
+        clock: Annotated[
+            Callable[[], float] | None, Parameter("measures the deadline, in seconds")
+        ] = None,
     ) -> None:
-        self.deadline, self.seats, self._clock = deadline, seats, clock
+        self.deadline, self.seats, self._clock = deadline, seats, clock or time.monotonic
         self._ask = ask
         self._script = None if script is None else {k: _listed(k, v) for k, v in script.items()}
         self.replies: dict[Key, list[str | None]] = {}
