@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from populace.kernel.errors import RecordError, WorldError
+from populace.errors import RecordError, WorldError
+from populace.kernel.answers import OUTCOMES
+from populace.kernel.minds import AskCount, PanelRows
 from populace.records import Recorder, read
-from populace.records.tables import OUTCOMES, TABLES
+from populace.records.tables import TABLES
 
 
-@dataclass
-class Ask:
-    population: str = "people"
-    kind: str = "move"
-    policy: str = "rule"
-    agents: int = 5
-    outcomes: Any = field(default_factory=lambda: np.array([3, 0, 2, 0, 0, 0, 0]))
-    seconds: float = 0.25
+def asked() -> AskCount:
+    return AskCount("people", "move", "rule", 5, np.array([3, 0, 2, 0, 0, 0, 0]), 0.25)
 
 
-@dataclass
-class Seen:
-    ids: Any
-    values: list[float | None]
-    labels: list[str | None]
-    population: str = "people"
-    kind: str = "move"
-
-    @property
-    def policies(self) -> list[str]:
-        return ["rule"] * len(self.ids)
-
-    @property
-    def outcomes(self) -> list[str]:
-        return ["acted"] * len(self.ids)
+def seen() -> PanelRows:
+    ids = np.array([4, 9], np.uint32)
+    said = [["rule"] * 2, ["acted"] * 2]
+    return PanelRows("people", "move", ids, *said, [1.0, None], ["yes", "no"])
 
 
 class Clock:
@@ -69,8 +53,8 @@ def record(to: Path | None, ticks: int = 4, flush_seconds: float = 0.0) -> Recor
             tick,
             {"stock": tick * 0.5, "count": tick},
             [("cases", "age", ["young", "old"], [tick, tick + 0.5])],
-            [Ask()],
-            [Seen(np.array([4, 9], np.uint32), [1.0, None], ["yes", "no"])],
+            [asked()],
+            [seen()],
         )
     return recorder
 
@@ -227,7 +211,7 @@ def test_flushes_follow_the_clock(tmp_path: Path) -> None:
 def test_a_killed_run_shows_the_ticks_that_every_table_has(tmp_path: Path) -> None:
     recorder = record(tmp_path, ticks=3)
     before = (tmp_path / "manifest.json").read_bytes()
-    recorder.tick(3, {"stock": 9.0, "count": 9}, [], [Ask()], [])
+    recorder.tick(3, {"stock": 9.0, "count": 9}, [], [asked()], [])
     (tmp_path / "manifest.json").write_bytes(before)  # killed after the parts, before the manifest
     (tmp_path / "metrics" / "part-000004.parquet.tmp").write_bytes(b"half a")
     run = read(tmp_path)

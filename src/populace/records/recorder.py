@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from populace.kernel.answers import OUTCOMES
 from populace.kernel.errors import PopulaceError, RecordError
 from populace.records.files import MANIFEST, as_json, claim, write_atomically
 from populace.records.run import Run
-from populace.records.tables import OUTCOMES, AskRow, Broken, PanelRows, Tables
+from populace.records.tables import Broken, Tables
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from populace.kernel.minds import AskCount, PanelRows
 
 _LONGEST = 60.0  # seconds between two flushes, however long the run lasts
 _FRACTION = 1 / 20  # of the run's age: so a run of hours has few hundred parts, not thousands
@@ -96,7 +99,7 @@ class Recorder:
         tick: int,
         metrics: Mapping[str, Any],
         by: Iterable[Broken] = (),
-        asks: Iterable[AskRow] = (),
+        asks: Iterable[AskCount] = (),
         panel: Iterable[PanelRows] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
@@ -106,7 +109,8 @@ class Recorder:
         metrics : mapping of str to int, float or None
             None or NaN: not defined at this tick.
         by : iterable of (measure, axis, labels, values)
-        asks, panel : iterables of rows with the attributes of `AskRow` and `PanelRows`
+        asks : iterable of AskCount
+        panel : iterable of PanelRows
 
         Raises
         ------

@@ -9,45 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from populace.kernel.answers import OUTCOMES
 from populace.kernel.errors import RecordError, WorldError
 from populace.records.files import write_atomically
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from populace.kernel.minds import AskCount, PanelRows
+
 TABLES = ("metrics", "by", "asks", "panel", "reference")
-OUTCOMES = ("acted", "abstained", "invalid", "timeout", "failed", "over_budget", "fallback")
 
 _INTEGERS = range(-(2**63), 2**63)
 
 Broken = tuple[str, str, Sequence[str], Sequence[float]]  # measure, axis, labels, values
-
-
-class AskRow(Protocol):
-    """What one policy was asked of one kind in one tick; `outcomes` counts agents by outcome."""
-
-    population: str
-    kind: str
-    policy: str
-    agents: int
-    outcomes: Any
-    seconds: float
-
-
-class PanelRows(Protocol):
-    """Decisions of some agents in one ask, aligned; a decision is a number or a text."""
-
-    population: str
-    kind: str
-    ids: Any
-    policies: list[str]
-    outcomes: list[str]
-    values: list[float | None]
-    labels: list[str | None]
 
 
 def checked(metrics: Mapping[str, Any]) -> dict[str, int | float | None]:
@@ -110,7 +89,7 @@ class Tables:
         self._parts: dict[str, list[Any]] = {name: [] for name in TABLES}
         self._metrics: list[tuple[int, dict[str, int | float | None]]] = []
         self._by: list[tuple[int, Broken]] = []
-        self._asks: list[tuple[int, AskRow]] = []
+        self._asks: list[tuple[int, AskCount]] = []
         self._panel: list[tuple[int, PanelRows]] = []
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
 
@@ -119,7 +98,7 @@ class Tables:
         tick: int,
         metrics: Mapping[str, Any],
         by: Iterable[Broken],
-        asks: Iterable[AskRow],
+        asks: Iterable[AskCount],
         panel: Iterable[PanelRows],
     ) -> None:
         """Keep the rows of one tick. The objects must not change afterwards."""
@@ -302,7 +281,7 @@ def _by_frame(rows: Sequence[tuple[int, Broken]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=_schemas()["by"])
 
 
-def _asks_frame(rows: Sequence[tuple[int, AskRow]]) -> pl.DataFrame:
+def _asks_frame(rows: Sequence[tuple[int, AskCount]]) -> pl.DataFrame:
     import polars as pl
 
     counts = np.array([ask.outcomes for _, ask in rows], np.int64).reshape(len(rows), len(OUTCOMES))

@@ -1,0 +1,155 @@
+// The page: banner, facts, charts, who decided, how it went, the manifest.
+
+const MAIN = document.getElementById("main");
+const banner = (...words) => {
+  const node = document.getElementById("banner");
+  node.append(el("div", {}, words));
+  node.hidden = false;
+};
+addEventListener("error", (event) => banner(el("b", {}, "This page could not be drawn: "), event.message));
+
+const tool = (text, title, onclick) => el("button", { type: "button", title, onclick }, text);
+const heading = (text) => MAIN.append(el("h2", {}, text));
+
+function frame(spec, tools, ...body) {
+  return el("figure", { class: spec.wide ? "wide" : null },
+    el("figcaption", {}, el("span", { class: "title" }, spec.title), el("span", { class: "tools" }, tools)),
+    spec.note ? el("p", { class: "note" }, spec.note) : null,
+    spec.unit && spec.kind !== "map" ? el("p", { class: "unit" }, spec.unit) : null, ...body);
+}
+
+// Two a row; one that would stand alone in its row is drawn over the whole width.
+function grid(specs) {
+  const wide = (spec) => spec.wide || spec.kind === "map" || spec.kind === "multiples";
+  let pending = null;
+  for (const spec of specs) {
+    if (wide(spec)) { if (pending) pending.wide = true; pending = null; } else pending = pending ? null : spec;
+  }
+  if (pending) pending.wide = true;
+  return el("div", { class: "charts" }, specs.map(chart));
+}
+
+let drawn = 0;
+function chart(spec) {
+  spec.id = drawn++;
+  const csv = tool("CSV", "Save the values", () => save(fileName(spec.title, "csv"), "text/csv", csvOf(spec)));
+  if (!spec.series.length) return frame(spec, [], el("p", { class: "note" }, "Nothing to draw."));
+  if (spec.smooth > 1) {
+    const unit = CALENDAR ? CALENDAR.unit : "tick";
+    spec.note = `${spec.note ? `${spec.note} ` : ""}Thick: mean of ${spec.smooth} ${unit}s.`;
+  }
+  if (spec.kind === "map") spec.wide = true;
+  if (spec.kind === "map") return frame(spec, [csv], new TileMap(spec).node);
+  if (spec.kind === "multiples") {
+    const all = spec.series.flatMap((s) => s.values).filter((v) => v !== null);
+    const range = { low: all.reduce((a, b) => Math.min(a, b), Infinity), high: all.reduce((a, b) => Math.max(a, b), -Infinity) };
+    spec.wide = true;
+    return frame(spec, [csv], el("div", { class: "multiples" }, spec.series.map((s) => {
+      const plot = new Plot({ ...spec, kind: "line", title: s.label, series: [s] }, { small: true, height: 84, ...range });
+      return el("div", {}, el("div", { class: "name", title: s.label }, s.label), plot.node);
+    })));
+  }
+  const plot = new Plot(spec);
+  const picture = tool("SVG", "Save the chart as a picture", () => save(fileName(spec.title, "svg"), "image/svg+xml", svgOf(plot)));
+  return frame(spec, [picture, csv], plot.legend(), plot.node);
+}
+
+function table(head, rows, numeric = [], long = []) {
+  const kind = (i) => (numeric.includes(i) ? "num" : long.includes(i) ? "long" : null);
+  return el("div", { class: "scroll" }, el("table", {},
+    el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { class: kind(i), scope: "col" }, text)))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: kind(i) }, cell ?? "–")))))));
+}
+
+function banners() {
+  const { status, error } = DATA;
+  if (status === "failed") banner(el("b", {}, "This run failed. "), error ? `${error.type}: ${error.message}` : "", " What it had until then is shown.");
+  if (status === "interrupted") banner(el("b", {}, "This run was interrupted. "), "What it had until then is shown.");
+  if (status === "running") banner(el("b", {}, "This run is not finished. "), "It was still running, or its process had died, when this page was written.");
+}
+
+function cast() {
+  if (!DATA.casts.length) return;
+  heading("Who decides");
+  for (const { population, policies } of DATA.casts) {
+    const total = policies.reduce((sum, p) => sum + p.agents, 0);
+    if (DATA.casts.length > 1) MAIN.append(el("h3", {}, population));
+    const bar = el("div", { class: "share", role: "img", "aria-label": policies.map((p) => `${p.name}: ${number(p.agents)}`).join(", ") });
+    policies.forEach((p, i) => {
+      if (!p.agents) return;
+      const part = el("div", { title: `${p.name}: ${number(p.agents)}` });
+      part.style.flex = `${p.agents} 1 0`;
+      part.style.background = colour(i);
+      bar.append(part);
+    });
+    if (total) MAIN.append(bar);
+    MAIN.append(table(["Policy", "Agents", "Share", "Class", "Parameters"], policies.map((p, i) => {
+      const key = el("span", { class: "key" });
+      key.style.background = colour(i);
+      return [el("span", {}, key, p.name), number(p.agents), total ? `${((100 * p.agents) / total).toFixed(1)} %` : "–", p.class, p.parameters];
+    }), [1, 2], [3, 4]));
+  }
+}
+
+function outcomes() {
+  const { outcomes: names, rows } = DATA.outcomes;
+  if (!rows.length) return;
+  heading("Decisions");
+  const several = new Set(rows.map((row) => row[0])).size > 1, first = several ? 3 : 2;
+  const head = [...(several ? ["Population"] : []), "Decision", "Policy", "Asked", ...names.map((n) => n.replace("_", " ")), "Seconds", "µs each"];
+  MAIN.append(table(head, rows.map(([population, kind, policy, agents, ...rest]) => {
+    const seconds = rest.pop();
+    return [...(several ? [population] : []), kind, policy, number(agents), ...rest.map(number), number(seconds), agents ? number((1e6 * seconds) / agents) : "–"];
+  }), head.map((_, i) => i).filter((i) => i >= first)));
+}
+
+function panels() {
+  if (!DATA.panels.length) return;
+  heading("A sample of agents");
+  for (const panel of DATA.panels) {
+    const title = DATA.casts.length > 1 ? `${panel.population}: ${panel.kind}` : panel.kind;
+    if (panel.texts) {
+      MAIN.append(el("h3", {}, title), table(["When", "Agent", "Policy", "Decision"],
+        panel.texts.map(([tick, agent, policy, text]) => [when(tick), String(agent), policy, text]), [1], [3]));
+    } else if (TICKS.length) {
+      const note = `${panel.agents.length} agents, a row each, by policy.`;
+      MAIN.append(frame({ title, note }, [], new Raster(panel).node));
+    }
+  }
+}
+
+function measures() {
+  if (!DATA.measures.length) return;
+  const real = DATA.measures.some((row) => row[6] !== null);
+  const at = (value, tick) => (value === null ? "–" : el("span", {}, number(value), el("br"), el("small", {}, when(tick))));
+  MAIN.append(el("details", {}, el("summary", {}, "Measures in numbers"), table(
+    ["Measure", "Last", "Lowest", "Highest", ...(real ? ["Highest, real"] : [])],
+    DATA.measures.map(([name, last, low, lowAt, high, highAt, top, topAt]) =>
+      [name.replaceAll("_", " "), number(last), at(low, lowAt), at(high, highAt), ...(real ? [at(top, topAt)] : [])]),
+    [1, 2, 3, 4])));
+}
+
+function page() {
+  banners();
+  if (CALENDAR && TICKS.length) DATA.facts.splice(-2, 0, ["dates", `${when(TICKS[0])} – ${when(TICKS[TICKS.length - 1])}`]);
+  document.getElementById("facts").append(...DATA.facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+  if (!TICKS.length) MAIN.append(el("p", { class: "note" }, "No tick was recorded."));
+  else {
+    if (DATA.charts.length) DATA.charts[0].wide = true;
+    MAIN.append(grid(DATA.charts));
+    if (DATA.stride > 1) MAIN.append(el("p", { class: "note" }, `Every ${DATA.stride}th tick is drawn; the tables of the run hold all.`));
+    if (DATA.others.length) MAIN.append(el("details", {}, el("summary", {}, "Further measures"), grid(DATA.others)));
+    measures();
+  }
+  cast();
+  outcomes();
+  panels();
+  heading("How it was made");
+  MAIN.append(el("p", { class: "note" }, `Started ${DATA.manifest.started}. Versions: ${Object.entries(DATA.manifest.versions || {}).map(([k, v]) => `${k} ${v}`).join(", ")}.`));
+  MAIN.append(el("details", {}, el("summary", {}, "Manifest"), el("pre", { tabindex: 0 }, JSON.stringify(DATA.manifest, null, 2))));
+  document.getElementById("footer").append("Written by populace. This file is complete in itself: it loads nothing.");
+  for (const draw of ASSEMBLED) draw();
+  document.body.dataset.drawn = "yes";
+}
+
+page();
