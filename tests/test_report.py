@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import html.parser
 import json
 import re
@@ -247,14 +248,24 @@ def browse(page: Path, width: int, profile: Path) -> str:
     return done.stdout.decode()
 
 
+NOTE = """addEventListener("load", () => {
+  for (const { name, value } of frames[0].document.body.attributes)
+    document.body.setAttribute(name, value);
+});"""
+
+
 def probed(folder: Path, width: int, tmp_path: Path) -> dict[str, Any]:
     page = write_report(folder).read_text(encoding="utf-8")
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
     catch = "window.errors = []; addEventListener('error', (e) => errors.push(e.message));"
     page = page.replace("<style>", f"<script>{catch}</script><style>", 1)
+    page = page.replace("</body>", f"<script>{PROBE}</script></body>")
+    # A frame may be as narrow as a phone; a window of the browser may not.
+    frame = f'<iframe style="border:0" width="{width}" height="900" srcdoc="{html.escape(page)}">'
     copy = tmp_path / "probe.html"
-    copy.write_text(page.replace("</body>", f"<script>{PROBE}</script></body>"), encoding="utf-8")
-    body = next(a for t, a in Parsed(browse(copy, width, tmp_path / "profile")).tags if t == "body")
+    copy.write_text(f"<!doctype html><body>{frame}</iframe><script>{NOTE}</script>", "utf-8")
+    tags = Parsed(browse(copy, 1300, tmp_path / "profile")).tags
+    body = next(a for t, a in tags if t == "body")
     return {name[5:]: json.loads(v or "") for name, v in body.items() if name != "data-drawn"}
 
 
