@@ -68,6 +68,27 @@ def by_turns(
     return seconds
 
 
+def by_turns_fresh(
+    rivals: Mapping[str, Callable[[], Callable[[], Any]]], repeats: int = 3
+) -> dict[str, list[float]]:
+    """Time every rival as `by_turns` does, each time on a fresh run.
+
+    Parameters
+    ----------
+    rivals : mapping of name to function without arguments
+        It prepares a run, untimed, and returns the function to time. Compile beforehand.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    for _ in range(repeats):
+        for name, prepare in rivals.items():
+            call = prepare()
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+            del call
+    return seconds
+
+
 def spread(values: list[float], scale: float = 1.0, digits: int = 4) -> dict[str, float]:
     """Return median, lowest and highest of `values`, times `scale`, to `digits` significant."""
     three = {"median": statistics.median(values), "low": min(values), "high": max(values)}

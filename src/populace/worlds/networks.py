@@ -1,0 +1,51 @@
+"""Networks by name, for worlds that take any network."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from populace.geometry import Network
+from populace.kernel.errors import ParameterError
+from populace.kernel.streams import Streams
+
+NetworkName = Literal["erdos-renyi", "barabasi-albert", "watts-strogatz"]
+REWIRED = 0.1  # share of a small world's edges, in the middle of its regime (Watts, Strogatz 1998)
+
+
+def make_network(network: str | Network, n: int, degree: float, streams: Streams) -> Network:
+    """Return the network given, or draw the one named, for `n` agents of mean `degree`.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer agents than a network of that degree needs.
+    """
+    if isinstance(network, Network):
+        return network
+    where = f"{network} network"
+    if not degree <= n - 1:
+        raise ParameterError(f"expected degree <= {n - 1}, got {degree}", where=where)
+    stream = streams.stream("edges")
+    if network == "erdos-renyi":
+        return Network.erdos_renyi(n, degree, stream)
+    half = round(degree / 2)
+    if half < 1 or 2 * half > n - 1:
+        raise ParameterError(f"expected degree from 2 to {n - 2}, got {degree}", where=where)
+    if network == "barabasi-albert":
+        return Network.barabasi_albert(n, half, stream)
+    return Network.watts_strogatz(n, 2 * half, REWIRED, stream)
+
+
+def unweighted(network: Network, where: str) -> Network:
+    """Return `network`, which must have no weights.
+
+    Raises
+    ------
+    ParameterError
+        If it has, since the world would ignore them.
+    """
+    if network.weights is not None:
+        raise ParameterError(
+            "expected a network without weights", where=where, mend="leave weights= out"
+        )
+    return network
