@@ -58,7 +58,7 @@ class Population:
     _id: Ids
     _next_id: int
     _row_of_id: Rows | None
-    _free: list[int]
+    _free: Rows
     _deaths: int
     _births: int
     _everyone: Part | None
@@ -81,7 +81,7 @@ class Population:
             _id=np.arange(room, dtype=np.uint32),
             _next_id=n,
             _row_of_id=None,
-            _free=[],
+            _free=np.empty(0, np.intp),
             _deaths=0,
             _births=0,
             _everyone=None,
@@ -183,7 +183,7 @@ class Population:
     def everyone(self) -> Part:
         """All living agents."""
         if self._everyone is None:
-            whole = not self._free
+            whole = not len(self._free)
             rows = None if whole else np.flatnonzero(self._alive[: self._rows])
             self._everyone = Part(self, rows, ordered=True)
         return self._everyone
@@ -214,7 +214,7 @@ class Population:
                     f"expected a mask of {self._rows} rows, got shape {index.shape}",
                     where=self._label,
                 )
-            rows = np.flatnonzero(index & self._alive[: self._rows] if self._free else index)
+            rows = np.flatnonzero(index & self._alive[: self._rows] if len(self._free) else index)
             return Part(self, rows, ordered=True)
         if index.size == 0:
             return Part(self, np.empty(0, np.intp), ordered=True)
@@ -232,7 +232,7 @@ class Population:
         ordered = bool(np.all(rows[1:] > rows[:-1]))
         if not ordered and len(np.unique(rows)) != len(rows):
             raise PopulationError("the same agent was selected twice", where=self._label)
-        if self._free and not self._alive[rows].all():
+        if len(self._free) and not self._alive[rows].all():
             raise PopulationError(
                 f"row {rows[~self._alive[rows]][0]} holds no living agent",
                 where=self._label,
@@ -253,7 +253,7 @@ class Population:
             If an id was never given, or its agent is dead.
         """
         wanted = np.atleast_1d(np.asarray(ids, dtype=np.int64))
-        if self._births == 0 and not self._free:
+        if self._births == 0 and not len(self._free):
             known = (wanted >= 0) & (wanted < self._rows)
             rows = wanted.astype(np.intp)
         else:
@@ -284,11 +284,10 @@ class Population:
                 raise PopulationError(
                     f"no column {name!r}; {nearest(name, self._data)}", where=self._label
                 )
-        self._free.sort()
         reused, self._free = self._free[:n], self._free[n:]
         fresh = n - len(reused)
         self._grow(self._rows + fresh)
-        rows = np.array([*reused, *range(self._rows, self._rows + fresh)], dtype=np.intp)
+        rows = np.concatenate([reused, np.arange(self._rows, self._rows + fresh, dtype=np.intp)])
         self._rows += fresh
         self._id[rows] = np.arange(self._next_id, self._next_id + n, dtype=np.uint32)
         self._next_id += n
@@ -311,7 +310,7 @@ class Population:
         if not self._alive[rows].all():
             raise PopulationError("an agent among these is dead already", where=self._label)
         self._alive[rows] = False
-        self._free.extend(rows.tolist())
+        self._free = np.sort(np.concatenate([self._free, rows]))
         self._deaths += len(rows)
         self._changed()
 
@@ -368,7 +367,7 @@ class Part:
     @property
     def whole(self) -> bool:
         """Whether this is every row of a population without free rows: no gathering is needed."""
-        return self is self.population.__dict__["_everyone"] and not self.population._free
+        return self is self.population._everyone and not len(self.population._free)
 
     @property
     def ids(self) -> Ids:
