@@ -1,0 +1,90 @@
+"""A small learned model of staying at home: a logit fitted to a table of answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from populace.kernel.jit import jit
+from populace.kernel.observation import Observation
+from populace.worlds.brooklyn.figures import table
+
+Floats = NDArray[np.float64]
+
+TERMS: Final = ("advised", "ordered", "cases", "deaths", "senior", "pressure", "remote",
+                "symptoms", "sick_at_home")  # fmt: skip
+RIDGE: Final = 1.0  # prior precision of a coefficient, in answers: keeps rare rows from extremes
+
+
+def transform(term: str, shown: Mapping[str, Any] | Observation) -> Floats:
+    """Return one feature of the model from what people are shown (or were asked in the survey)."""
+    if term == "advised":
+        return np.asarray(shown["advice"] >= 1, np.float64)
+    if term == "ordered":
+        return np.asarray(shown["advice"] == 2, np.float64)
+    if term == "senior":
+        return np.asarray(shown["age"] >= 65, np.float64)
+    if term in ("cases", "deaths"):
+        return np.log1p(np.asarray(shown[term], np.float64))
+    return np.asarray(shown[term], np.float64)
+
+
+class Logit:
+    """Binary logit with ``predict_proba``, fitted to shares of groups of answers.
+
+    Maximises the binomial log-likelihood minus ``RIDGE / 2`` times the squared coefficients (not
+    the intercept) by Newton's method, which is concave and so has one answer.
+
+    Parameters
+    ----------
+    features : float64 array (groups, terms)
+    shares, answers : float64 arrays (groups,)
+        Share of each group that answered yes, and how many answered.
+    """
+
+    def __init__(self, features: Floats, shares: Floats, answers: Floats) -> None:
+        x = np.column_stack((np.ones(len(features)), features))
+        penalty = np.diag(np.r_[0.0, np.full(features.shape[1], RIDGE)])
+        beta = np.zeros(x.shape[1])
+        for _ in range(50):
+            p = 1 / (1 + np.exp(-x @ beta))
+            slope = x.T @ (answers * (shares - p)) - penalty @ beta
+            curve = (x.T * (answers * p * (1 - p))) @ x + penalty
+            step = np.linalg.solve(curve, slope)
+            beta += step
+            if np.abs(step).max() < 1e-12:
+                break
+        self.intercept = float(beta[0])
+        self.coefficients = beta[1:]
+        self.classes_ = np.array(["go_out", "stay_home"])
+        self.n_features_in_ = features.shape[1]
+
+    def predict_proba(self, features: Floats) -> Floats:
+        """Return the probability of each class, (n, 2)."""
+        found: Floats = _chances(np.ascontiguousarray(features), self.intercept, self.coefficients)
+        return found
+
+
+@jit
+def _chances(features: Any, intercept: Any, coefficients: Any) -> Any:
+    """Return both classes' probabilities; a row's sum runs in one order whatever the batch."""
+    chances = np.empty((len(features), 2))
+    for i in range(len(features)):
+        worth = intercept
+        for j in range(len(coefficients)):
+            worth += coefficients[j] * features[i, j]
+        chances[i, 1] = 1.0 / (1.0 + math.exp(-worth))
+        chances[i, 0] = 1.0 - chances[i, 1]
+    return chances
+
+
+def survey_model() -> Logit:
+    """Fit the model to `data/survey.csv`, a made-up survey: see docs/brooklyn.md."""
+    rows = table("survey.csv")
+    shown = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    features = np.column_stack([transform(term, shown) for term in TERMS])
+    return Logit(features, shown["stays"], shown["answers"])
