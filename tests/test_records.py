@@ -269,9 +269,13 @@ def test_broken_down_measures_leave_out_nan_and_refuse_infinity() -> None:
 @pytest.mark.parametrize(
     "frame", [pl.DataFrame({"tick": [1]}), "no frame", pl.DataFrame({"tick": ["x"]})]
 )
-def test_a_reference_of_the_wrong_form_is_refused(frame: Any) -> None:
+def test_a_reference_of_the_wrong_form_fails_the_run(frame: Any, tmp_path: Path) -> None:
     with pytest.raises(WorldError, match="columns tick, measure, value"):
-        Recorder(None).begin(MANIFEST, frame)
+        Recorder(tmp_path).begin(MANIFEST, frame)
+    run = read(tmp_path)
+    assert run.status == "failed"
+    assert run.manifest["error"]["type"] == "WorldError"
+    assert run.metrics.height == 0
 
 
 def test_reading_what_is_no_run_says_so(tmp_path: Path) -> None:

@@ -38,6 +38,23 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         ) from error
 
 
+_MEND = "choose another directory, or move this one away"
+
+
+def check_free(folder: Path) -> None:
+    """Raise RecordError unless `folder` is absent or an empty directory."""
+    try:
+        inside = sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if MANIFEST in inside:
+        raise RecordError("holds a run already", where=str(folder), mend=_MEND)
+    if inside:
+        raise RecordError(f"is not empty ({inside[0]!r} is in it)", where=str(folder), mend=_MEND)
+
+
 def claim(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Make `folder` a run directory of our own by creating its manifest.
 
@@ -46,27 +63,22 @@ def claim(folder: Path, manifest: Mapping[str, Any]) -> None:
     RecordError
         If it holds anything already, or cannot be made.
     """
-    mend = "choose another directory, or move this one away"
+    check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        inside = sorted(entry.name for entry in folder.iterdir())
-        if MANIFEST in inside:
-            raise RecordError("holds a run already", where=str(folder), mend=mend)
-        if inside:
-            raise RecordError(
-                f"is not empty ({inside[0]!r} is in it)", where=str(folder), mend=mend
-            )
         # "x" fails if another process claimed the folder since we looked.
         with open(folder / MANIFEST, "xb") as file:
             file.write(as_json(manifest))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise RecordError(
-            f"cannot become a run directory: {error.strerror or error}",
-            where=str(folder),
-            mend=mend,
-        ) from error
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> RecordError:
+    return RecordError(
+        f"cannot become a run directory: {error.strerror or error}", where=str(folder), mend=_MEND
+    )
 
 
 def as_json(value: Any) -> bytes:

@@ -92,7 +92,11 @@ class Recorder:
         if self.path is not None:
             claim(self.path, self.manifest)
         if reference is not None:
-            self._tables.put_reference(reference)
+            try:
+                self._tables.put_reference(reference)
+            except PopulaceError as error:
+                self.finish("failed", error)
+                raise
 
     def tick(
         self,

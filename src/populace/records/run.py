@@ -91,15 +91,7 @@ class Run:
 
     def when(self, tick: int) -> str:
         """Return the date of a tick by the world's calendar, or "tick n" without one."""
-        calendar = self.manifest["world"].get("calendar")
-        if not calendar:
-            return f"tick {tick}"
-        start = dt.date.fromisoformat(calendar["start"])
-        unit = calendar["unit"]
-        if unit in ("day", "week"):
-            return (start + dt.timedelta(days=tick * (7 if unit == "week" else 1))).isoformat()
-        months = start.year * 12 + start.month - 1 + tick * (12 if unit == "year" else 1)
-        return f"{months // 12:04d}" + ("" if unit == "year" else f"-{months % 12 + 1:02d}")
+        return when(self.manifest["world"].get("calendar"), tick)
 
     def __repr__(self) -> str:
         world, seed = self.manifest["world"]["name"], self.manifest["seed"]
@@ -119,6 +111,21 @@ class Run:
 
         ticks = self.manifest["ticks"]
         return frame.filter(pl.col("tick") < ticks.get("first", 0) + ticks["done"])
+
+
+def when(calendar: Mapping[str, Any] | None, tick: int) -> str:
+    """Return the date of a tick by a calendar as the manifest holds it.
+
+    >>> when({"start": "2020-02-29", "unit": "day"}, 1), when(None, 1)
+    ('2020-03-01', 'tick 1')
+    """
+    if not calendar:
+        return f"tick {tick}"
+    start, unit = dt.date.fromisoformat(calendar["start"]), calendar["unit"]
+    if unit in ("day", "week"):
+        return (start + dt.timedelta(days=tick * (7 if unit == "week" else 1))).isoformat()
+    months = start.year * 12 + start.month - 1 + tick * (12 if unit == "year" else 1)
+    return f"{months // 12:04d}" + ("" if unit == "year" else f"-{months % 12 + 1:02d}")
 
 
 def read(path: str | Path) -> Run:

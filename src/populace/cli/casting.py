@@ -1,0 +1,154 @@
+"""Who decides, as the command line says it: shares, or a TOML file.
+
+::
+
+    [shares]                 # or [populations.NAME] for each of several populations
+    rule = 2
+    stubborn = 1
+
+    [policies.stubborn]      # a policy of one's own making
+    use = "habit"            # one that the world offers, a registered one, or module:Class
+    inertia = 0.9            # its parameters
+"""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from populace.cli.finding import find
+from populace.kernel.cast import Cast
+from populace.kernel.errors import CastError, ParameterError, RegistryError, nearest
+from populace.kernel.parameters import parameters
+from populace.kernel.registry import registered
+from populace.kernel.world import World
+
+_SECTIONS = ("shares", "populations", "policies")
+
+
+def read_cast(text: str | None, world: World) -> Any:
+    """Return what `Simulation` takes as cast; None (the world's own) for None.
+
+    Raises
+    ------
+    CastError
+        If the file cannot be read, a share is no number, or a policy is not known.
+    ParameterError
+        If a policy does not take a parameter.
+    """
+    if text is None:
+        return None
+    if text.endswith(".toml") or Path(text).is_file():
+        return _from_file(Path(text), world)
+    return _cast(_shares(text), {}, world)
+
+
+def _shares(text: str) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for item in text.split(","):
+        name, equals, share = (part.strip() for part in item.partition("="))
+        try:
+            number = float(share) if equals else 1.0
+        except ValueError:
+            number = float("nan")
+        if not name or number != number or name in shares:
+            raise CastError(
+                f"expected name=share,name=share, each name once, got {item.strip()!r}",
+                where="--cast",
+                mend="for instance --cast rule=2,habit=1",
+            )
+        shares[name] = number
+    return shares
+
+
+def _from_file(path: Path, world: World) -> Any:
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise CastError(f"cannot be read: {error}", where=str(path)) from error
+    for section, content in given.items():
+        if section not in _SECTIONS or not isinstance(content, Mapping):
+            raise CastError(
+                f"expected sections {', '.join(_SECTIONS)}, got {section!r}", where=str(path)
+            )
+    definitions = given.get("policies", {})
+    for name, definition in definitions.items():
+        if not isinstance(definition, Mapping):
+            raise CastError(f"expected a section [policies.{name}]", where=str(path))
+    populations = given.get("populations", {})
+    if populations and "shares" in given:
+        raise CastError("expected [shares] or [populations.NAME], got both", where=str(path))
+    if populations:
+        return {name: _cast(own, definitions, world) for name, own in populations.items()}
+    if "shares" not in given and len(definitions) == 1:
+        return _cast({next(iter(definitions)): 1.0}, definitions, world)
+    if "shares" not in given:
+        raise CastError("there is no section [shares]: nobody is cast", where=str(path))
+    return _cast(given["shares"], definitions, world)
+
+
+def _cast(shares: Mapping[str, float], definitions: Mapping[str, Any], world: World) -> Cast:
+    if not isinstance(shares, Mapping) or not shares:
+        raise CastError("expected shares by policy, got none", where="cast")
+    for name, share in shares.items():
+        if isinstance(share, bool):
+            raise CastError(
+                f"expected a share as a number, got {share!r}", where=f"policy {name!r}"
+            )
+    offered = world.policies()
+    policies = {name: _policy(name, definitions.get(name, {}), offered) for name in shares}
+    return Cast(policies, shares=shares)
+
+
+def _policy(name: str, definition: Mapping[str, Any], offered: Mapping[str, Any]) -> Any:
+    given = dict(definition)
+    use = given.pop("use", name)
+    if not isinstance(use, str):
+        raise CastError(f"expected use = a name, got {use!r}", where=f"policy {name!r}")
+    if use in offered:
+        return _remade(offered[use], given, name) if given else offered[use]
+    if ":" not in use and use not in registered("policy"):
+        known = [*offered, *registered("policy")]
+        raise CastError(f"no policy is named {use!r}; {nearest(use, known)}", where="cast")
+    try:
+        found = find("policy", use)
+    except RegistryError as error:
+        raise CastError(str(error), where=f"policy {name!r}") from error
+    if isinstance(found, type):
+        return _made(found, given, name)
+    if given:
+        raise ParameterError(f"{use} takes no parameters", where=f"policy {name!r}")
+    return found
+
+
+def _remade(policy: Any, given: Mapping[str, Any], name: str) -> Any:
+    """Return another policy of the same class, some of its parameters changed."""
+    before = getattr(policy, "_given_parameters", None)
+    if before is None:
+        raise ParameterError(
+            f"{type(policy).__name__} takes no parameters", where=f"policy {name!r}"
+        )
+    return _made(type(policy), {**before, **given}, name)
+
+
+def _made(cls: Any, given: Mapping[str, Any], name: str) -> Any:
+    known, where = parameters(cls), f"policy {name!r}"
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values())
+    for key in given:
+        if key not in known and not open_ended:
+            raise ParameterError(
+                f"there is no parameter {key!r}; {nearest(key, known)}", where=where
+            )
+    typed = {
+        key: known[key].parse(value, where)
+        if isinstance(value, str) and key in known and known[key].type is not str
+        else value
+        for key, value in given.items()
+    }
+    try:
+        return cls(**typed)
+    except TypeError as error:
+        raise ParameterError(str(error), where=where) from error

@@ -1,0 +1,202 @@
+"""``populace run``: find the world, cast it, run it, and leave a readable run whatever happens."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from populace.cli.casting import read_cast
+from populace.cli.failing import FAILED, INTERRUPTED, USAGE, fail, failing
+from populace.cli.finding import find
+from populace.cli.progress import Watch
+from populace.kernel.errors import (
+    ParameterError,
+    PolicyError,
+    PopulaceError,
+    RecordError,
+    RegistryError,
+    WorldError,
+)
+from populace.kernel.parameters import parse
+from populace.kernel.world import World
+from populace.records import Run, read
+from populace.records.files import MANIFEST, check_free
+
+
+def run_world(
+    world: str,
+    settings: tuple[str, ...],
+    cast: str | None,
+    ticks: int | None,
+    seed: int,
+    panel: int,
+    to: Path | None,
+    no_report: bool,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Carry out the command; ends the process with its exit status unless all went well."""
+    errors = Console(stderr=True)
+    folder = to
+    try:
+        with failing(debug, as_json):
+            cls = find("world", world)
+            name = _name(world, cls)
+            folder = _fresh(name, seed) if to is None else to
+            check_free(folder)
+            made = _make(cls, name, settings)
+            given = read_cast(cast, made)
+        watch = Watch(errors, name, _bar(errors, as_json, given, made), quiet or as_json)
+        with watch.preparing():
+            simulation = _prepared(made, given, seed, panel, debug, as_json)
+        length = int(made.ticks) if ticks is None else ticks
+        calendar = _calendar(made)
+        running = watch.running(length, simulation.tick, calendar)
+        with _terminate_as_interrupt(), running as step:
+            simulation.run(length, to=folder, progress=step)
+    except KeyboardInterrupt:
+        _interrupted(folder, not no_report, as_json, debug)
+    except Exception as error:
+        _failed(error, folder, not no_report, as_json, debug)
+    assert folder is not None
+    with failing(debug, as_json, FAILED):
+        _tell(folder, None if no_report else _report(folder), quiet, as_json)
+
+
+def _name(text: str, cls: Any) -> str:
+    if ":" in text or text.endswith(".py"):
+        return str(getattr(cls, "__name__", "world")).lower()
+    return text
+
+
+def _fresh(name: str, seed: int) -> Path:
+    """Return the first of runs/NAME-SEED, runs/NAME-SEED-2, ... that is not there yet."""
+    folder, k = Path("runs") / f"{name}-{seed}", 1
+    while folder.exists():
+        k += 1
+        folder = folder.with_name(f"{name}-{seed}-{k}")
+    return folder
+
+
+def _make(cls: Any, name: str, settings: tuple[str, ...]) -> World:
+    if not (isinstance(cls, type) and issubclass(cls, World)):
+        raise RegistryError(f"expected a World class, got {cls!r:.80}", where=name)
+    texts: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise ParameterError(
+                f"expected --set name=value, got {setting!r}",
+                where=name,
+                mend=f"'populace list {name}' shows the names",
+            )
+        texts[key.strip()] = value
+    return cls(**parse(cls, texts, name))
+
+
+def _prepared(world: World, cast: Any, seed: int, panel: int, debug: bool, as_json: bool) -> Any:
+    from populace.simulation import Simulation
+
+    try:
+        return Simulation(world, cast, seed, panel=panel)
+    except PopulaceError as error:
+        wrong = isinstance(error, (WorldError, PolicyError))  # its code failed, not its input
+        fail(error, FAILED if wrong else USAGE, debug, as_json)
+
+
+def _calendar(world: World) -> dict[str, Any] | None:
+    calendar = world.calendar
+    return None if calendar is None else {"start": str(calendar.start), "unit": calendar.unit}
+
+
+def _bar(console: Console, as_json: bool, cast: Any, world: World) -> bool:
+    """Whether to draw a bar: at a terminal that no person is asked at."""
+    from populace.kernel.cast import Cast
+
+    casts = cast.values() if isinstance(cast, dict) else [cast]
+    policies = [p for c in casts if isinstance(c, Cast) for p in c.policies.values()]
+    if cast is None:
+        policies = list(world.policies().values())
+    seats = any("Human" in _classes(policy) for policy in policies)
+    return console.is_terminal and not as_json and not seats
+
+
+def _classes(policy: Any) -> set[str]:
+    """Return the class names of a policy and of those that it wraps."""
+    inner = [v for v in getattr(policy, "__dict__", {}).values() if hasattr(v, "act")]
+    return {type(policy).__name__}.union(*(_classes(each) for each in inner))
+
+
+# -- how it ended --------------------------------------------------------------------------------
+
+
+def _report(folder: Path) -> Path:
+    from populace.reports import write_report
+
+    return write_report(folder)
+
+
+def _tell(folder: Path, report: Path | None, quiet: bool, as_json: bool) -> None:
+    from populace.cli.summary import print_summary, summary
+
+    run = read(folder)
+    if as_json:
+        found = {**summary(run), "report": None if report is None else str(report)}
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
+    elif not quiet:
+        print_summary(run, report)
+
+
+def _left(folder: Path | None, report: bool) -> Run | None:
+    """Return what the run left, if it had begun, with a report of it."""
+    if folder is None or not (folder / MANIFEST).exists():
+        return None
+    try:
+        run = read(folder)
+        if report:
+            _report(folder)
+    except PopulaceError:  # the first error is the one to tell
+        return None
+    return run
+
+
+def _interrupted(folder: Path | None, report: bool, as_json: bool, debug: bool) -> None:
+    run = _left(folder, report)
+    if run is None:
+        click.echo("Interrupted before the first tick.", err=True)
+    else:
+        click.echo(f"Interrupted after {run.ticks:,} ticks; they are in {folder}", err=True)
+    if as_json and run is not None and folder is not None:
+        _tell(folder, folder / "report.html" if report else None, True, True)
+    raise SystemExit(INTERRUPTED)
+
+
+def _failed(
+    error: Exception, folder: Path | None, report: bool, as_json: bool, debug: bool
+) -> None:
+    ours = not (isinstance(error, RecordError) and "holds a run" in error.what)
+    if ours:
+        _left(folder, report)
+    fail(error, FAILED, debug, as_json)
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Let a polite kill (SIGTERM, as batch systems send) end a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
