@@ -234,3 +234,12 @@ def test_what_habit_refuses():
         ask(policy, crowd, 1, Choice(["yes", "no"]))
     with pytest.raises(PolicyError, match="another action space before"):
         ask(policy, crowd, 1, Number())
+
+
+def test_one_habit_may_serve_two_populations():
+    policy = Habit(Rule(lambda o: o["now"]), inertia=1.0)
+    some, others = Population(2, name="some"), Population(2, name="others")
+    ask(policy, some, 0, now=1)
+    ask(policy, others, 0, Choice(["a", "b", "c"]), now=2)
+    assert ask(policy, some, 1, now=0)[0].tolist() == [1, 1]
+    assert ask(policy, others, 1, Choice(["a", "b", "c"]), now=0)[0].tolist() == [2, 2]

@@ -118,10 +118,12 @@ class Observation:
         self._read[name] = value
         return value
 
-    def part(self, which: NDArray[Any]) -> Observation:
+    def part(self, which: NDArray[Any], draws: str = "") -> Observation:
         """Return the observation of some of these agents, by mask or positions.
 
-        Its draws begin anew, so an agent's draws are the same in any part that holds it.
+        Its draws begin anew, so an agent's draws are the same in any part that holds it. Where the
+        agents were themselves picked by a draw, give `draws` a name: those of the part then come
+        from the child stream of that name, independent of the ones that picked it.
         """
         index = np.asarray(which)
         if index.dtype == np.bool_:
@@ -134,6 +136,6 @@ class Observation:
             see=self._see,
             given=self._given,
             streams=self._streams,
-            stream=self._name,
+            stream=f"{self._name}/{draws}" if draws else self._name,
             index=index if self._index is None else self._index[index],
         )

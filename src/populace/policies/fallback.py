@@ -17,7 +17,8 @@ class Fallback:
 
     Rows that `policy` abstained from, got wrong, timed out or failed on are shown to `to`; its
     valid answers have outcome ``FALLBACK``. Rows that neither decides keep the outcome of `policy`.
-    Exceptions are bugs, not outcomes: they pass.
+    Exceptions are bugs, not outcomes: they pass. Draws of `to` are independent of those of `policy`
+    (stream ``fallback``), since a draw may be why `policy` did not decide.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class Fallback:
         lost = np.flatnonzero((outcome != Outcome.ACTED) & (outcome != Outcome.FALLBACK))
         if not len(lost):
             return Answers(values, outcome)
-        rest = observation.part(lost)
+        rest = observation.part(lost, draws="fallback")
         raw = self.to.act(rest)
         raw = await raw if inspect.isawaitable(raw) else raw
         other, result = settle(raw, rest.space, len(rest), f"{observation.kind!r}, fallback")
@@ -61,6 +62,16 @@ class Fallback:
         for policy in (self.policy, self.to):
             if start := getattr(policy, "start", None):
                 start(population, streams)
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of those of the two that keep one."""
+        both = {"policy": self.policy, "to": self.to}
+        return {name: one.state() for name, one in both.items() if hasattr(one, "state")}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        for name, kept in state.items():
+            getattr(self, name).restore(kept)
 
 
 async def _all(waiting: list[Any]) -> None:

@@ -64,7 +64,7 @@ class Habit(Parametric):
         self.inertia = inertia
         depth = _depth(self.policy)  # a habit within a habit has draws and memory of its own
         self._name = f"habit{depth}" if depth else "habit"
-        self._options: dict[str, tuple[str, ...]] = {}
+        self._options: dict[tuple[str, str], tuple[str, ...]] = {}  # by population and kind
 
     def act(self, observation: Observation) -> Any:
         """Answer for everybody; awaitable if the inner policy's answer is."""
@@ -121,7 +121,7 @@ class Habit(Parametric):
         where = f"Habit, {kind!r}"
         people: Population = observation.agents.population
         if isinstance(space, Choice):
-            known = self._options.setdefault(kind, space.options)
+            known = self._options.setdefault((people.name, kind), space.options)
             if known != space.options:
                 raise PolicyError(
                     f"the options were {', '.join(known)} and now are {', '.join(space.options)}",

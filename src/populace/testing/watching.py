@@ -33,26 +33,24 @@ def global_generators(seed: int) -> Iterator[list[str]]:
     Their states before are restored.
     """
     used: list[str] = []
-    legacy: Any = np.random.mtrand._rand  # what np.random.rand and its like draw from
-    before = legacy.get_state(legacy=False), random.getstate()
-    legacy.seed(seed)
+    before = np.random.get_state(), random.getstate()
+    np.random.seed(seed)
     random.seed(seed)
-    started = _plain(legacy), random.getstate()
+    started = _plain(np.random.get_state()), random.getstate()
     try:
         yield used
-        if _plain(legacy) != started[0]:
+        if _plain(np.random.get_state()) != started[0]:
             used.append("numpy's global generator (np.random.*)")
         if random.getstate() != started[1]:
             used.append("the global generator of the module random")
     finally:
-        legacy.set_state(before[0])
+        np.random.set_state(before[0])
         random.setstate(before[1])
 
 
-def _plain(legacy: Any) -> str:
-    state = legacy.get_state(legacy=False)
-    words = state["state"]
-    return repr((words["pos"], words["key"].tobytes(), state["has_gauss"], state["gauss"]))
+def _plain(state: Any) -> str:
+    name, words, place, has_gauss, gauss = state
+    return repr((name, words.tobytes(), place, has_gauss, gauss))
 
 
 @contextmanager
@@ -169,11 +167,16 @@ def _is_allowed(path: Path, inside: Path | None) -> bool:
 
 
 def _listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of change of what lies in a folder."""
+    """Return size and time of change of the files in a folder, and which folders there are.
+
+    Hidden ones are left out: tools beside the run keep their notes there.
+    """
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.name.startswith("."):
+                continue
             status = entry.stat(follow_symlinks=False)
-            size = 0 if entry.is_dir(follow_symlinks=False) else status.st_size
-            found[entry.name] = (size, status.st_mtime_ns)
+            is_folder = entry.is_dir(follow_symlinks=False)
+            found[entry.name] = (0, 0) if is_folder else (status.st_size, status.st_mtime_ns)
     return found
