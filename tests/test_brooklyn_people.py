@@ -125,7 +125,8 @@ def test_households_have_each_neighbourhoods_count_mean_size_and_people_alone(ci
     # Floyd Bennett Field counts 12 households of 1.67 people, none alone: four must be.
     impossible = figures.codes.index("BK5691")
     assert alone[impossible] == 4
-    np.testing.assert_array_equal(np.delete(alone, impossible), np.delete(figures.alone, impossible))
+    others = np.arange(56) != impossible
+    np.testing.assert_array_equal(alone[others], figures.alone[others])
     assert sizes.max() <= 10
 
 

@@ -175,7 +175,7 @@ def shed(
     errands : int
         Activity in the community of who stays at home, in `ACTIVITY`.
     at_home, in_class, at_work, around : int64 arrays
-        The sums, by household, class, workplace and neighbourhood; zeroed by the caller.
+        The sums, by household, class, workplace and neighbourhood; all 0 when called.
 
     Returns
     -------
@@ -212,11 +212,14 @@ def infect(
     age: Any,
     area: Any,
     household: Any,
+    starts: Any,
     classroom: Any,
     workplace: Any,
     stays: Any,
     susceptibility: Any,
     at_home: Any,
+    home_rate: Any,
+    class_open: Any,
     in_class: Any,
     at_work: Any,
     around: Any,
@@ -237,7 +240,9 @@ def infect(
 
     Parameters
     ----------
-    at_home, in_class, at_work, around : float64 arrays
+    at_home : int64 array (households,)
+        Infectiousness in each household; it is met a head of the other members at `home_rate`.
+    in_class, at_work, around : float64 arrays
         Hazard to a fully susceptible person who is there; entry 0 of classes and workplaces is 0.
     errands : float
         Activity in the community of who stays at home, 0..1.
@@ -248,13 +253,16 @@ def infect(
     for i in range(start, stop):
         if state[i] != _S:
             continue
-        home = at_home[household[i]]
-        school = work = 0.0
+        home = school = work = 0.0
+        h = household[i]
+        if at_home[h]:
+            home = at_home[h] * home_rate / (starts[h + 1] - starts[h] - 1)
         community = around[area[i]]
         if stays[i]:
             community *= errands
         else:
-            school = in_class[classroom[i]]
+            if class_open:
+                school = in_class[classroom[i]]
             work = at_work[workplace[i]]
         mine = susceptibility[age[i]]
         hazard = mine * (home + school + work + community) + elsewhere
@@ -278,6 +286,13 @@ def infect(
         source[start + found] = place
         found += 1
     return start, found
+
+
+@jit
+def clear_homes(active: Any, household: Any, at_home: Any) -> None:
+    """Set the sums of the households of active infections back to 0."""
+    for k in range(len(active)):
+        at_home[household[active[k]]] = 0
 
 
 @jit
@@ -326,18 +341,20 @@ def follow(
 
 
 @jit
-def census(state: Any, counts: Any) -> None:
-    """Count the people in each compartment."""
-    for i in range(len(state)):
-        counts[state[i]] += 1
-
-
-@jit
 def staying(
-    state: Any, age: Any, group: Any, mind: Any, stays: Any, by_age: Any, by_mind: Any
-) -> None:
-    """Count those who were asked, by age group and mind, who go out (0) and stay (1)."""
-    for i in range(len(state)):
+    start: Any,
+    stop: Any,
+    minds: Any,
+    groups: Any,
+    state: Any,
+    age: Any,
+    group: Any,
+    mind: Any,
+    stays: Any,
+) -> Any:
+    """Count who was asked among rows ``start..stop-1``, int64 [mind, age group, stays]."""
+    counts = np.zeros((minds, groups, 2), np.int64)
+    for i in range(start, stop):
         if age[i] >= 18 and state[i] != _H and state[i] != _D:
-            by_age[group[i], np.uint8(stays[i])] += 1
-            by_mind[mind[i], np.uint8(stays[i])] += 1
+            counts[mind[i], group[i], np.uint8(stays[i])] += 1
+    return counts

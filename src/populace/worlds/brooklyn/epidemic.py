@@ -154,8 +154,8 @@ class Epidemic:
         """Infect the susceptible by whom they meet today."""
         people, places, x = self.people, self.places, exposure
         around: Counts = np.zeros(len(places.residents), np.int64)
-        for sums in (self._at_home, self._in_class, self._at_work):
-            sums[:] = 0
+        self._in_class[:] = 0
+        self._at_work[:] = 0
         pressure = disease.shed(
             self.active, people.state, people.day, people.stays, people.area, people.household,
             people.classroom, people.workplace, places.phase, x.classes, x.phases, self._profile,
@@ -163,7 +163,6 @@ class Epidemic:
             self._at_work, around,
         )  # fmt: skip
         rate = {setting: x.transmission * contacts for setting, contacts in CONTACTS_A_DAY.items()}
-        at_home = _shared(self._at_home, np.diff(places.starts), rate["home"])
         in_class = _shared(self._in_class, places.classes, rate["school"])
         at_work = _shared(self._at_work, places.workplaces, rate["work"] * x.public * x.distance)
         near = around / np.maximum(places.residents, 1)
@@ -174,11 +173,12 @@ class Epidemic:
         draws = minds.stream("infection")
         found: list[Any] = chunked(
             disease.infect, len(people), people.state, people.timer, people.age, people.area,
-            people.household, people.classroom, people.workplace, people.stays,
-            self.severity.susceptibility, at_home, in_class, at_work, community, x.errands,
-            x.elsewhere, tick, draws.key2(), draws.key2(), draws.key2(), self.laws[Law.EXPOSED],
-            self._fresh, self._source,
+            people.household, places.starts, people.classroom, people.workplace, people.stays,
+            self.severity.susceptibility, self._at_home, rate["home"] / disease.UNIT, x.classes,
+            in_class, at_work, community, x.errands, x.elsewhere, tick, draws.key2(), draws.key2(),
+            draws.key2(), self.laws[Law.EXPOSED], self._fresh, self._source,
         )  # fmt: skip
+        disease.clear_homes(self.active, people.household, self._at_home)
         fresh = [self._fresh[start : start + count] for start, count in found]
         source = np.concatenate([self._source[start : start + count] for start, count in found])
         rows = np.concatenate(fresh)

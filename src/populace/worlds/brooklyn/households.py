@@ -21,9 +21,9 @@ Ints = NDArray[np.int64]
 ADULT: Final = 18
 LARGEST: Final = 10  # people in a household
 QUARTERS: Final = 10  # people in a unit of group quarters
-# Relative odds by age (from 18, 20, 25, ...): assumptions of ours, set so that those who share a home
-# are, age by age, about the published share (`contact_rows`, setting home). Dormitories and nursing
-# homes hold most of group quarters.
+# Relative odds by age (from 18, 20, 25, ...): assumptions of ours, set so that those who share a
+# home are, age by age, about the published share (`contact_rows`, setting home). Dormitories and
+# nursing homes hold most of group quarters.
 _FROM: Final = np.array([18, 20, 25, 30, 50, 60, 65, 75, 85])
 _ALONE: Final = np.array([0.1, 0.5, 1.0, 1.2, 1.6, 2.0, 2.8, 4.5, 7.0])
 _INSTITUTION: Final = np.array([3.0, 2.0, 1.0, 0.7, 0.7, 1.0, 2.0, 4.0, 8.0])
@@ -35,7 +35,7 @@ FAMILY_OF_TWO: Final = 0.04  # share of the households of two that are one paren
 
 
 def _pick(ages: NDArray[np.uint8], odds: Floats, count: int, waits: Floats) -> NDArray[np.bool_]:
-    """Mark `count` people drawn without replacement with odds by age (a race of exponential `waits`)."""
+    """Mark `count` people drawn without replacement, odds by age: a race of exponential `waits`."""
     chosen = np.zeros(len(ages), np.bool_)
     if count > 0:
         weight = odds[np.searchsorted(_FROM, ages, side="right") - 1]

@@ -29,7 +29,7 @@ def transform(term: str, shown: Mapping[str, Any] | Observation) -> Floats:
     if term == "senior":
         return np.asarray(shown["age"] >= 65, np.float64)
     if term in ("cases", "deaths"):
-        return np.log1p(np.asarray(shown[term], np.float64))
+        return np.asarray(np.log1p(shown[term]), np.float64)
     return np.asarray(shown[term], np.float64)
 
 

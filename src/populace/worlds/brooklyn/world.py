@@ -233,8 +233,7 @@ class Brooklyn(World):
         """Return the day's counts, shares and reproduction number."""
         epidemic = self.epidemic
         tally, reported = epidemic.tally, epidemic.reported
-        states = np.zeros(len(State), np.int64)
-        disease.census(self.people.state, states)
+        states = [int(np.count_nonzero(self.people.state == state)) for state in State]
         rate = epidemic.reproduction
         result: dict[str, float | By | None] = {
             "infections": int(tally[disease.INFECTED].sum()),
@@ -318,11 +317,12 @@ def _population(made: People) -> Population:
 
 def _staying(people: Population, policies: tuple[str, ...]) -> dict[str, float | By | None]:
     """Return the share staying at home: of all who were asked, by age group and kind of mind."""
-    by_age: NDArray[np.int64] = np.zeros((len(GROUPS), 2), np.int64)
-    by_mind: NDArray[np.int64] = np.zeros((len(policies), 2), np.int64)
-    disease.staying(
-        people.state, people.age, people.group, people[COLUMN], people.stays, by_age, by_mind
-    )
+    parts = chunked(
+        disease.staying, len(people), len(policies), len(GROUPS), people.state, people.age,
+        people.group, people[COLUMN], people.stays,
+    )  # fmt: skip
+    counts: NDArray[np.int64] = sum(parts[1:], start=parts[0])
+    by_age, by_mind = counts.sum(axis=0), counts.sum(axis=1)
     with np.errstate(invalid="ignore"):  # nobody asked: not defined
         ages, kinds = (table[:, 1] / table.sum(axis=1) for table in (by_age, by_mind))
     asked = int(by_age.sum())
