@@ -474,6 +474,4 @@ def test_the_world_conforms():
     def cast():
         return Cast(minds(), shares=SHARES)
 
-    check_world(
-        lambda: Brooklyn(people=800, infected=2_000), cast, ticks=25
-    ).raise_if_failed()
+    check_world(lambda: Brooklyn(people=800, infected=2_000), cast, ticks=25).raise_if_failed()

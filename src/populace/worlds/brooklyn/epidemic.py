@@ -100,7 +100,6 @@ class Epidemic:
 
     def __post_init__(self) -> None:
         areas = len(self.places.residents)
-        n = len(self.people)
         self.active = np.empty(0, np.uint32)
         self.ring: Counts = np.zeros((RING, areas, self.groups), np.int64)
         self.tally: Counts = np.zeros((disease.TALLIES, areas, self.groups), np.int64)
@@ -110,8 +109,6 @@ class Epidemic:
         profile = np.rint(shedding() * disease.UNIT)
         self._profile = profile.astype(np.int64)
         self._quiet = np.rint(profile * self.asymptomatic).astype(np.int64)
-        self._fresh = np.empty(n, np.uint32)
-        self._source = np.empty(n, np.uint8)
         self._at_home: Counts = np.zeros(len(self.places.starts) - 1, np.int64)
         self._in_class: Counts = np.zeros(len(self.places.classes), np.int64)
         self._at_work: Counts = np.zeros(len(self.places.workplaces), np.int64)
@@ -171,17 +168,18 @@ class Epidemic:
         community = public * (x.local * near + (1 - x.local) * far)
 
         draws = minds.stream("infection")
+        n = len(people)
+        new, source = np.empty(n, np.uint32), np.empty(n, np.uint8)  # only what is found is touched
         found: list[Any] = chunked(
-            disease.infect, len(people), people.state, people.timer, people.age, people.area,
+            disease.infect, n, people.state, people.timer, people.age, people.area,
             people.household, places.starts, people.classroom, people.workplace, people.stays,
             self.severity.susceptibility, self._at_home, rate["home"] / disease.UNIT, x.classes,
             in_class, at_work, community, x.errands, x.elsewhere, tick, draws.key2(), draws.key2(),
-            draws.key2(), self.laws[Law.EXPOSED], self._fresh, self._source,
+            draws.key2(), self.laws[Law.EXPOSED], new, source,
         )  # fmt: skip
         disease.clear_homes(self.active, people.household, self._at_home)
-        fresh = [self._fresh[start : start + count] for start, count in found]
-        source = np.concatenate([self._source[start : start + count] for start, count in found])
-        rows = np.concatenate(fresh)
+        rows = np.concatenate([new[start : start + count] for start, count in found])
+        source = np.concatenate([source[start : start + count] for start, count in found])
         self.active = np.concatenate((self.active, rows))
         self.settings = np.bincount(source, minlength=len(disease.SETTINGS)).astype(np.int64)
         np.add.at(self.tally[disease.INFECTED], (people.area[rows], people.group[rows]), 1)
