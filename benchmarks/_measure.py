@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import populace
+
 
 def machine() -> dict[str, Any]:
     """Return the processor's name, the cores of this process, memory (GiB) and the system."""
@@ -32,8 +34,11 @@ def machine() -> dict[str, Any]:
 
 
 def versions(*packages: str) -> dict[str, str | None]:
-    """Return the versions of Python, numpy, numba and `packages`; None where not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    """Return the versions of Python, populace, numpy, numba and `packages`; None if absent."""
+    found: dict[str, str | None] = {
+        "python": platform.python_version(),
+        "populace": populace.__version__,  # also right where the source tree is run uninstalled
+    }
     for name in ("numpy", "numba", *packages):
         try:
             found[name] = version(name)
@@ -115,7 +120,7 @@ def report(benchmark: str, figures: Mapping[str, Any], *packages: str) -> None:
     line = {
         "benchmark": benchmark,
         "machine": machine(),
-        "versions": versions("populace", *packages),
+        "versions": versions(*packages),
         **figures,
     }
     print(json.dumps(line))

@@ -3,13 +3,13 @@
 import math
 from statistics import NormalDist
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from populace.kernel import philox, philox_jit
-from populace.kernel.jit import jit
 from populace.kernel.threads import threads
 
 # Random123 1.14, tests/kat_vectors: counter, key, answer (Salmon et al., SC11).
@@ -94,7 +94,7 @@ def test_choices_agree_and_never_take_what_has_no_weight(ids, seed, k, rows, dat
 
 
 def test_2x32_helpers_agree_inside_a_kernel():
-    @jit
+    @numba.njit  # not cached: a test module is imported under more than one name
     def fill(n, tick, key, threshold, first, second, third):
         for i in range(n):
             first[i] = philox_jit.uniform2x32(i, tick, key)
