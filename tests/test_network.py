@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from populace.geometry import Network
-from populace.geometry.generate import bernoulli_indices
+from populace.geometry.generate import bernoulli_indices, pair_stubs
 from populace.kernel.errors import ParameterError, PopulationError, RecordError
 from populace.kernel.streams import Streams
 from populace.kernel.threads import threads
@@ -152,6 +152,16 @@ def test_pairings_are_uniform():
     ]
     counts = np.bincount(partner, minlength=4)[1:]
     assert np.abs(counts - runs / 3).max() < SIGMAS * math.sqrt(runs * 2 / 9)
+
+
+def test_every_end_comes_to_every_place_alike():
+    runs, n, streams = 4000, 4, Streams(6)
+    seen = np.zeros((n, n))
+    for tick in range(runs):
+        order = pair_stubs(np.ones(n, np.int64), streams.stream("x", tick)).ravel()
+        assert sorted(order) == list(range(n))
+        seen[np.arange(n), order] += 1
+    assert np.abs(seen - runs / n).max() < SIGMAS * math.sqrt(runs * (1 - 1 / n) / n)
 
 
 def test_loops_and_repeats_are_as_rare_as_theory_says():
