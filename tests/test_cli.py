@@ -502,6 +502,23 @@ def test_help_and_version(cli: Any) -> None:
         assert "Example:  populace" in ok(cli(*command, "--help"))
 
 
+def test_the_page_on_the_command_line_is_true(cli: Any, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"--[a-z][a-z-]*", ok(cli("run", "--help")))) - {"--help"}
+    assert set(re.findall(r"--[a-z][a-z-]*", page)) == known
+    toml = re.search(r"```toml\n(.*?)```", page, re.S)
+    assert toml is not None
+    (tmp_path / "cast.toml").write_text(toml[1])
+    world = ["populace.worlds.contagion:Contagion", "--set", "people=400", "--set", "disease=SIR"]
+    ok(cli("run", *world, "--ticks", "2", "--cast", "cast.toml", "--to", "a"))
+    ok(cli("run", *world, "--ticks", "2", "--cast", "careless=3,watchful=1", "--to", "b"))
+    agents = [
+        [p["agents"] for p in read(to).manifest["cast"]["people"]["policies"].values()]
+        for to in "ab"
+    ]
+    assert agents == [[300, 100], [300, 100]]
+
+
 def test_the_command_line_starts_light() -> None:
     check = (
         "import sys, populace.cli; print({'polars', 'numba', 'rich', 'numpy'} & set(sys.modules))"

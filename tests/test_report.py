@@ -269,6 +269,8 @@ def probed(folder: Path, width: int, tmp_path: Path) -> dict[str, Any]:
     return {name[5:]: json.loads(v or "") for name, v in body.items() if name != "data-drawn"}
 
 
+SPANS = [(0, 12.4), (0, 0.003), (-7, 3), (0, 2.4e6), (990, 1000), (0, 123456), (5, 5), (0, 0)]
+
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
 
 
@@ -308,6 +310,12 @@ def test_a_browser_draws_the_charts_and_reads_them_out(
         "tick,time,cases,cases (real)", "0,27 Feb 2020,0,0.5", "1,28 Feb 2020,3,1",
     ]  # fmt: skip
     assert found["picture"] == "svg"
+    for (low, high), marks in zip(SPANS, found["marks"], strict=True):
+        assert marks[0][0] <= low <= high <= marks[-1][0]
+        for value, text in marks:  # what stands at a mark is its value, not a rounded one
+            number = text.replace("−", "-").replace(",", "")
+            scale = {"k": 1e3, "M": 1e6}.get(number[-1], 1)
+            assert float(number.rstrip("kM")) * scale == pytest.approx(value, rel=1e-9, abs=1e-12)
 
 
 @needs_browser

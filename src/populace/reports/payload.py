@@ -211,9 +211,7 @@ def _casts(run: Run) -> list[dict[str, Any]]:
                 {
                     "name": name,
                     "class": str(policy.get("class", "")),
-                    "parameters": ", ".join(
-                        f"{k} = {v}" for k, v in (policy.get("parameters") or {}).items()
-                    ),
+                    "parameters": _told(policy.get("parameters") or {}),
                     "agents": int(policy.get("agents") or 0),
                 }
                 for name, policy in (cast.get("policies") or {}).items()
@@ -221,6 +219,12 @@ def _casts(run: Run) -> list[dict[str, Any]]:
         }
         for population, cast in (run.manifest.get("cast") or {}).items()
     ]
+
+
+def _told(parameters: Mapping[str, Any]) -> str:
+    """Return parameters in a line; long ones are cut, as the manifest has them whole."""
+    told = [f"{name} = {value}" for name, value in parameters.items()]
+    return ", ".join(each if len(each) <= 120 else each[:119] + "…" for each in told)
 
 
 def _outcomes(asks: pl.DataFrame) -> dict[str, Any]:

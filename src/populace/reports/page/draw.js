@@ -31,8 +31,9 @@ function axisNumber(value, step) {
   const scaled = [[1e9, "B"], [1e6, "M"], [1e3, "k"]].find(([unit]) => size >= unit * (unit === 1e3 ? 10 : 1));
   if (size !== 0 && (size < 1e-4 || size >= 1e15)) return value.toExponential(0).replace("-", "−");
   const [unit, letter] = scaled || [1, ""];
-  const digits = Math.max(0, Math.ceil(-Math.log10(step / unit) - 1e-9));
-  const places = { minimumFractionDigits: Math.min(digits, 8), maximumFractionDigits: Math.min(digits, 8) };
+  let digits = 0; // as many as tell neighbouring marks apart exactly: a step of 2.5 needs one
+  for (let s = step / unit; digits < 8 && Math.abs(s - Math.round(s)) > 1e-6 * s; s *= 10) digits++;
+  const places = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return (value / unit).toLocaleString("en", places).replace("-", "−") + letter;
 }
 

@@ -86,8 +86,9 @@ function cast() {
     MAIN.append(table(["Policy", "Agents", "Share", "Class", "Parameters"], policies.map((p, i) => {
       const key = el("span", { class: "key" });
       key.style.background = colour(i);
-      return [el("span", {}, key, p.name), number(p.agents), total ? `${((100 * p.agents) / total).toFixed(1)} %` : "–", p.class, p.parameters];
-    }), [1, 2], [3, 4]));
+      return [el("span", {}, key, p.name), number(p.agents), total ? `${((100 * p.agents) / total).toFixed(1)} %` : "–",
+        el("span", { title: p.class }, p.class.split(".").pop()), p.parameters];
+    }), [1, 2], [4]));
   }
 }
 

@@ -58,7 +58,7 @@ class Plot {
     const small = this.options.small, wide = this.node.clientWidth || 600;
     const tall = this.options.height || (wide < 480 ? 230 : 290);
     const axis = valueAxis(...this.extent(), small ? 2 : 5);
-    const left = small ? 30 : 12 + 6.8 * Math.max(...axis.marks.map((m) => m.text.length));
+    const left = (small ? 10 : 12) + (small ? 5.8 : 6.8) * Math.max(...axis.marks.map((m) => m.text.length));
     const box = { left, right: wide - (small ? 4 : 12), top: small ? 6 : 12, bottom: tall - (small ? 16 : 24) };
     const first = TICKS[0], last = TICKS[TICKS.length - 1];
     // Columns stand on their tick, so half a column of room is left at either end.
