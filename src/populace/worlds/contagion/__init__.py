@@ -143,9 +143,10 @@ class Contagion(World):
         hit = catch(
             susceptible.rows, people.exposure, answers.values, self._chance, minds.tick, key
         )
-        self.protecting = float(answers.values.mean()) if len(susceptible) else None
+        wary = int(np.count_nonzero(answers.values))
+        self.protecting = wary / len(susceptible) if len(susceptible) else None
 
-        infected = susceptible.rows[hit]
+        infected = susceptible.rows[np.flatnonzero(hit)]
         due = np.flatnonzero(people.until == tick)
         before = state[due]
         self._enter(infected, self._entry, tick, minds.stream("entry"))
