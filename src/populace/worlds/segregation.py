@@ -138,10 +138,10 @@ def likeness(grid: Grid, cells: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Shape (cells,), float32; 1 where nobody is around. Of vacant cells it means nothing.
     """
-    first, second = grid.count(cells == 1), grid.count(cells == 2)
+    first, second = (grid.count(cells == group).astype(np.float32) for group in (1, 2))
     own = np.where(cells == 1, first, second)
     around = first + second
-    return np.where(around > 0, own / np.maximum(around, 1), 1.0).astype(np.float32)
+    return np.asarray(np.divide(own, around, out=np.ones_like(own), where=around > 0))
 
 
 def _too_few_like(o: Observation) -> object:
