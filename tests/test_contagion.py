@@ -267,8 +267,16 @@ def test_memory_held_an_agent() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"transmission": 1.5}, {"people": 1}, {"seeds": -0.1}, {"latent": 0.5}]
+    "bad",
+    [
+        {"transmission": 1.5},
+        {"people": 1},
+        {"seeds": -0.1},
+        {"latent": 0.5},
+        {"disease": "sir"},
+        {"network": "torus"},
+    ],
 )
-def test_impossible_parameters_are_refused(bad: dict[str, float]) -> None:
+def test_impossible_parameters_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ParameterError):
         Contagion(**bad)

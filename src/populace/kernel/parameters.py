@@ -66,7 +66,13 @@ class ParameterInfo:
         return f"<= {self.high:g}" if self.high is not None else ""
 
     def check(self, value: Any, where: str) -> None:
-        """Raise ParameterError unless a number lies in the declared range."""
+        """Raise ParameterError unless a number lies in its range and a word is a known one."""
+        if isinstance(value, str):
+            words = _words(self.type)
+            if words and value not in words:
+                hint = nearest(value, words)
+                raise ParameterError(f"unknown {self.name} {value!r}; {hint}", where=where)
+            return
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return
         low = -math.inf if self.low is None else self.low
@@ -156,6 +162,17 @@ class Parametric:
                 info.check(given[info.name], cls.__name__)
         self._given_parameters = given
         return self
+
+
+def _words(hint: Any) -> set[str]:
+    """Return the words that a type allows; none if it allows any text, or takes no text."""
+    if get_origin(hint) is Literal:
+        return {value for value in get_args(hint) if isinstance(value, str)}
+    if get_origin(hint) in (Union, types.UnionType):
+        options = get_args(hint)
+        free = any(option in (str, Any) for option in options)
+        return set() if free else set().union(*map(_words, options))
+    return set()
 
 
 def _name(hint: Any) -> str:

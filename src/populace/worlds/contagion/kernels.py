@@ -61,9 +61,7 @@ def count_infectious(
 
 
 @jit
-def _fetch(
-    rows: Any, start: Any, m: Any, offsets: Any, targets: Any, first: Any, last: Any
-) -> Any:
+def _fetch(rows: Any, start: Any, m: Any, offsets: Any, targets: Any, first: Any, last: Any) -> Any:
     """Look up where the rows of a block begin and end, and touch their targets.
 
     The loads of a whole block are under way at once; in the loop over the rows themselves each
