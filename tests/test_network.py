@@ -203,6 +203,18 @@ def test_barabasi_albert_is_nx_in_mean_for_the_oldest():
         assert abs(a.mean() - b.mean()) < SIGMAS * math.sqrt((a.var() + b.var()) / runs) + 1e-9
 
 
+def test_attachment_goes_by_degree_exactly():
+    # With m = 1 the third node joins either of two by 1/2, the fourth the middle one by 2/4.
+    runs, streams = 4000, Streams(8)
+    joined = np.zeros((2, 4))
+    for tick in range(runs):
+        network = Network.barabasi_albert(4, 1, streams.stream("x", tick))
+        third, fourth = (min(network.neighbours(v)) for v in (2, 3))
+        joined[0, third] += 1
+        joined[1, int(fourth == third)] += 1
+    assert np.abs(joined[:, :2] - runs / 2).max() < SIGMAS * math.sqrt(runs / 4)
+
+
 def test_small_star():
     assert Network.barabasi_albert(5, 4, stream()).edges().tolist() == [
         [0, 4],
