@@ -44,7 +44,8 @@ addEventListener("load", () => {
   say("csv", csvOf(DATA.charts[0]).split("\n").slice(0, 3));
   const picture = new DOMParser().parseFromString(svgOf(new Plot(DATA.charts[3])), "image/svg+xml");
   say("picture", picture.documentElement.nodeName);
-  const spans = [[0, 12.4], [0, 0.003], [-7, 3], [0, 2.4e6], [990, 1000], [0, 123456], [5, 5], [0, 0]];
+  const spans = [[0, 12.4], [0, 0.003], [-7, 3], [0, 2.4e6], [990, 1000], [0, 123456], [5, 5], [0, 0],
+    [-3, -3], [0, 1e18], [0, 3e-6]];
   say("marks", spans.map(([low, high]) => valueAxis(low, high, 5).marks.map((m) => [m.value, m.text])));
   say("errors", window.errors);
 });

@@ -269,7 +269,10 @@ def probed(folder: Path, width: int, tmp_path: Path) -> dict[str, Any]:
     return {name[5:]: json.loads(v or "") for name, v in body.items() if name != "data-drawn"}
 
 
-SPANS = [(0, 12.4), (0, 0.003), (-7, 3), (0, 2.4e6), (990, 1000), (0, 123456), (5, 5), (0, 0)]
+SPANS = [
+    (0, 12.4), (0, 0.003), (-7, 3), (0, 2.4e6), (990, 1000), (0, 123456), (5, 5), (0, 0), (-3, -3),
+    (0, 1e18), (0, 3e-6),
+]  # fmt: skip
 
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
 
@@ -315,7 +318,7 @@ def test_a_browser_draws_the_charts_and_reads_them_out(
         for value, text in marks:  # what stands at a mark is its value, not a rounded one
             number = text.replace("−", "-").replace(",", "")
             scale = {"k": 1e3, "M": 1e6}.get(number[-1], 1)
-            assert float(number.rstrip("kM")) * scale == pytest.approx(value, rel=1e-9, abs=1e-12)
+            assert float(number.rstrip("kM")) * scale == pytest.approx(value, rel=1e-9, abs=1e-18)
 
 
 @needs_browser

@@ -29,7 +29,9 @@ function number(value) {
 function axisNumber(value, step) {
   const size = Math.abs(value);
   const scaled = [[1e9, "B"], [1e6, "M"], [1e3, "k"]].find(([unit]) => size >= unit * (unit === 1e3 ? 10 : 1));
-  if (size !== 0 && (size < 1e-4 || size >= 1e15)) return value.toExponential(0).replace("-", "−");
+  if (size !== 0 && (size < 1e-4 || size >= 1e15)) {
+    return value.toExponential(4).replace(/\.?0+e/, "e").replaceAll("-", "−");
+  }
   const [unit, letter] = scaled || [1, ""];
   let digits = 0; // as many as tell neighbouring marks apart exactly: a step of 2.5 needs one
   for (let s = step / unit; digits < 8 && Math.abs(s - Math.round(s)) > 1e-6 * s; s *= 10) digits++;
@@ -50,8 +52,7 @@ function valueAxis(low, high, count) {
   if (high <= 0 && high > 0.7 * low) high = 0;
   if (low === high) {
     const room = Math.abs(low) || 1;
-    if (low > 0) low -= room; else if (low < 0) high = 0;
-    high = low === 0 && high === 0 ? 1 : high + room * 0.1;
+    if (low < 0) high = 0; else { high = low + room * 0.1; low = 0; }
   }
   const step = niceStep(high - low, count);
   const first = Math.floor(low / step + 1e-9), last = Math.ceil(high / step - 1e-9);

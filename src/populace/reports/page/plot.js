@@ -108,15 +108,15 @@ class Plot {
     for (const s of this.shown) {
       if (s.mean !== s.values) this.marks.append(svg("path", { class: "sim raw", stroke: s.colour, d: this.path(s.values) }));
       this.marks.append(svg("path", {
-        class: "sim", stroke: s.colour, d: this.path(s.mean), "data-series": s.name,
-        "stroke-width": this.options.small ? 1.6 : null,
+        class: TICKS.length === 1 ? "sim lone" : this.options.small ? "sim small" : "sim",
+        stroke: s.colour, d: this.path(s.mean), "data-series": s.name,
       }));
     }
   }
 
   drawBars() {
     const room = (this.box.right - this.box.left) / TICKS.length;
-    const wide = Math.max(1, room > 4 ? room - 1 : room);
+    const wide = Math.max(1, Math.min(60, room > 4 ? room - 1 : room));
     const above = TICKS.map(() => 0), below = TICKS.map(() => 0);
     for (const s of this.shown) {
       let d = "";
