@@ -73,8 +73,11 @@ def test_a_network_is_a_function_of_its_stream(name):
         two = MAKERS[name](stream(), 60_001)
     np.testing.assert_array_equal(one.targets, two.targets)
     np.testing.assert_array_equal(one.offsets, two.offsets)
-    other = MAKERS[name](stream(seed=2), 60_001)
-    assert one.arcs != other.arcs or np.any(one.targets != other.targets)
+    again = stream()
+    MAKERS[name](again)
+    for s in (stream(seed=2), stream("other"), Streams(1).stream("edges", 1), again):
+        other = MAKERS[name](s, 60_001)
+        assert one.arcs != other.arcs or np.any(one.targets != other.targets)
 
 
 # -- Erdős–Rényi -----------------------------------------------------------------------------------

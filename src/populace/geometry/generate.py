@@ -27,6 +27,11 @@ def below2x32(agent: Any, attempt: Any, key: Any, span: Any) -> Any:
     return (np.uint64(second) * span + ((np.uint64(first) * span) >> _32)) >> _32
 
 
+def _key(stream: Stream) -> np.uint32:
+    """Return a key for counters (edge, attempt), which hold no tick: it must come from the tick."""
+    return np.uint32(stream.bits(1)[0] >> _32)
+
+
 # -- each of many pairs with the same small probability --------------------------------------------
 
 
@@ -160,7 +165,7 @@ def _attach(n: int, m: int, key: Any, edges: Any) -> None:
 def attach(n: int, m: int, stream: Stream) -> Edges:
     """Add nodes to a star of m + 1, each joined to m different nodes by their degrees."""
     edges = np.empty(((n - m) * m, 2), np.uint32)
-    _attach(n, m, stream.key2(), edges)
+    _attach(n, m, _key(stream), edges)
     return edges
 
 
@@ -213,5 +218,5 @@ def rewire(n: int, k: int, p: float, stream: Stream) -> Edges:
     moved = stream.bernoulli(n * (k // 2), p)
     bits = max(4, int(2 * np.count_nonzero(moved)).bit_length())
     edges = np.empty((moved.size, 2), np.uint32)
-    _rewire(n, k // 2, moved, stream.key2(), bits, edges)
+    _rewire(n, k // 2, moved, _key(stream), bits, edges)
     return edges
