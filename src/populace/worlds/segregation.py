@@ -49,6 +49,7 @@ class Segregation(World):
         The group of each cell's agent, 0 where it is vacant.
     """
 
+    ticks = 40
     axes = {"block": [f"{row},{column}" for row in range(BLOCKS) for column in range(BLOCKS)]}
     charts = (
         Chart(

@@ -52,6 +52,7 @@ class Contagion(World):
         Row i holds those whom i may infect; undirected unless a directed one is given.
     """
 
+    ticks = 150
     charts = (
         Chart(
             "The epidemic",
@@ -79,10 +80,10 @@ class Contagion(World):
         degree: Annotated[float, Parameter("mean number of contacts", "agents", low=0)] = 10.0,
         transmission: Annotated[
             float, Parameter("chance that a contact infects", "1/tick", low=0, high=1)
-        ] = 0.03,
+        ] = 0.05,
         latent: Annotated[float, Parameter("mean latent period (SEIR)", "ticks", low=1)] = 3.0,
         infectious: Annotated[float, Parameter("mean infectious period", "ticks", low=1)] = 7.0,
-        seeds: Annotated[float, Parameter("infectious at the start", "share", 0, 1)] = 0.001,
+        seeds: Annotated[float, Parameter("infectious at the start", "share", 0, 1)] = 0.002,
         efficacy: Annotated[
             float, Parameter("part of susceptibility that protection takes away", "share", 0, 1)
         ] = 0.8,

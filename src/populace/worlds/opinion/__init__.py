@@ -52,9 +52,9 @@ class Opinion(World):
         Row i holds those whom i hears; None is the complete graph.
     """
 
+    ticks = 60
     axes = {"opinion": [f"{b / BINS:.2f}–{(b + 1) / BINS:.2f}" for b in range(BINS)]}
     charts = (
-        Chart("Opinions", ["mean", "lowest", "highest"], note="On the scale from 0 to 1."),
         Chart(
             "Clusters",
             ["clusters", "major_clusters"],
@@ -63,6 +63,7 @@ class Opinion(World):
         ),
         Chart("Where opinions lie", ["agents"], unit="agents", kind="bar", by="opinion"),
         Chart("Disagreement", ["spread"], note="Standard deviation of opinions."),
+        Chart("Opinions", ["mean", "lowest", "highest"], note="On the scale from 0 to 1."),
     )
 
     def __init__(

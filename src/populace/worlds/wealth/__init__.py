@@ -43,6 +43,7 @@ class Wealth(World):
         Column ``money``, int64, in units.
     """
 
+    ticks = 40
     axes = {"tenth": TENTHS}
     charts = (
         Chart("Inequality", ["gini"], note="0: all have the same. 1/2: the exponential law."),
