@@ -130,10 +130,13 @@ def _bar(console: Console, as_json: bool, cast: Any, world: World) -> bool:
     return console.is_terminal and not as_json and not seats
 
 
-def _classes(policy: Any) -> set[str]:
+def _classes(policy: Any, seen: frozenset[int] = frozenset()) -> set[str]:
     """Return the class names of a policy and of those that it wraps."""
+    if id(policy) in seen:
+        return set()
+    seen |= {id(policy)}
     inner = [v for v in getattr(policy, "__dict__", {}).values() if hasattr(v, "act")]
-    return {type(policy).__name__}.union(*(_classes(each) for each in inner))
+    return {type(policy).__name__}.union(*(_classes(each, seen) for each in inner))
 
 
 # -- how it ended --------------------------------------------------------------------------------
