@@ -13,13 +13,13 @@ import populace.kernel.threads as threading
 from populace import Cast, Population, Rule, Simulation, threads
 from populace.errors import ParameterError
 from populace.kernel.streams import Streams
-from populace.worlds.brooklyn import Brooklyn, advice, course, disease
+from populace.worlds.brooklyn import Brooklyn, advice, course, disease, survey
 from populace.worlds.brooklyn.advice import Measures
 from populace.worlds.brooklyn.course import Law, Severity, State
 from populace.worlds.brooklyn.decisions import SHARES, minds
 from populace.worlds.brooklyn.epidemic import Epidemic, Exposure, Places
 from populace.worlds.brooklyn.figures import CONTACTS_A_DAY, FIRST_DAY
-from populace.worlds.brooklyn.survey import TERMS, survey_model, transform
+from populace.worlds.brooklyn.survey import survey_model
 from populace.worlds.brooklyn.world import SEE
 
 OUT = Rule(stay_home=lambda o: np.zeros(len(o), np.uint8))
@@ -407,21 +407,17 @@ def test_default_minds_are_four_kinds_and_all_take_part():
 
 
 def test_survey_model_is_the_maximum_of_its_likelihood():
-    from populace.worlds.brooklyn import survey
-    from populace.worlds.brooklyn.figures import table
-
-    rows = table("survey.csv")
-    shown = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    x = np.column_stack([transform(term, shown) for term in TERMS])
+    x, shares, answers = survey.survey()
     model = survey_model()
     p = model.predict_proba(x)
     np.testing.assert_allclose(p.sum(axis=1), 1)
-    residual = shown["answers"] * (shown["stays"] - p[:, 1])
+    residual = answers * (shares - p[:, 1])
     np.testing.assert_allclose(x.T @ residual, survey.RIDGE * model.coefficients, atol=1e-8)
     assert residual.sum() == pytest.approx(0, abs=1e-8)
-    gap = np.average(np.abs(p[:, 1] - shown["stays"]), weights=shown["answers"])
+    gap = np.average(np.abs(p[:, 1] - shares), weights=answers)
     assert gap < 0.07  # as close as nine terms come to the 33 groups
-    signs = dict(zip(TERMS, model.coefficients, strict=True))
+    names = [getattr(f, "__name__", f) for f in survey.FEATURES]
+    signs = dict(zip(names, model.coefficients, strict=True))
     assert signs["pressure"] < 0 < min(signs[name] for name in ("ordered", "symptoms", "remote"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -15,22 +15,42 @@ from populace.worlds.brooklyn.figures import table
 
 Floats = NDArray[np.float64]
 
-TERMS: Final = ("advised", "ordered", "cases", "deaths", "senior", "pressure", "remote",
-                "symptoms", "sick_at_home")  # fmt: skip
 RIDGE: Final = 1.0  # prior precision of a coefficient, in answers: keeps rare rows from extremes
+SENIOR: Final = 65
+
+Shown = Mapping[str, Any] | Observation
 
 
-def transform(term: str, shown: Mapping[str, Any] | Observation) -> Floats:
-    """Return one feature of the model from what people are shown (or were asked in the survey)."""
-    if term == "advised":
-        return np.asarray(shown["advice"] >= 1, np.float64)
-    if term == "ordered":
-        return np.asarray(shown["advice"] == 2, np.float64)
-    if term == "senior":
-        return np.asarray(shown["age"] >= 65, np.float64)
-    if term in ("cases", "deaths"):
-        return np.asarray(np.log1p(shown[term]), np.float64)
-    return np.asarray(shown[term], np.float64)
+def advised(shown: Shown) -> Any:
+    """Whether anything is advised or ordered."""
+    return np.asarray(shown["advice"]) >= 1
+
+
+def ordered(shown: Shown) -> Any:
+    """Whether the stay-at-home order is in force."""
+    return np.asarray(shown["advice"]) == 2
+
+
+def log_cases(shown: Shown) -> Any:
+    """Logarithm of one more than the neighbourhood's weekly cases per 100,000."""
+    return np.log1p(shown["cases"])
+
+
+def log_deaths(shown: Shown) -> Any:
+    """Logarithm of one more than the borough's weekly deaths per 100,000."""
+    return np.log1p(shown["deaths"])
+
+
+def senior(shown: Shown) -> Any:
+    """Whether 65 or older."""
+    return shown["age"] >= SENIOR
+
+
+#: What the model is fitted to and sees: columns by name, and functions of what is shown.
+FEATURES: Final[tuple[str | Callable[[Any], Any], ...]] = (
+    advised, ordered, log_cases, log_deaths, senior, "pressure", "remote", "symptoms",
+    "sick_at_home",
+)  # fmt: skip
 
 
 class Logit:
@@ -82,9 +102,14 @@ def _chances(features: Any, intercept: Any, coefficients: Any) -> Any:
     return chances
 
 
-def survey_model() -> Logit:
-    """Fit the model to `data/survey.csv`, a made-up survey: see docs/brooklyn.md."""
+def survey() -> tuple[Floats, Floats, Floats]:
+    """Return features, shares and answers of `data/survey.csv`, a made-up survey: see the docs."""
     rows = table("survey.csv")
     shown = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    features = np.column_stack([transform(term, shown) for term in TERMS])
-    return Logit(features, shown["stays"], shown["answers"])
+    columns = [shown[f] if isinstance(f, str) else f(shown) for f in FEATURES]
+    return np.column_stack(columns).astype(np.float64), shown["stays"], shown["answers"]
+
+
+def survey_model() -> Logit:
+    """Fit the model to the survey; the fit is exact, so it is made anew each time."""
+    return Logit(*survey())

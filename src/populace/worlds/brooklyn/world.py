@@ -78,7 +78,7 @@ class Brooklyn(World):
         transmission: Annotated[
             float,
             Parameter("chance of infection by one contact, summed over the disease", low=0),
-        ] = 0.71,
+        ] = 0.72,
         infected: Annotated[
             float, Parameter("infected by 1 March", unit="per 100,000", low=0, high=100_000)
         ] = 130.0,
