@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from populace import By, Cast, Minds, Number, Run, Simulation, World, threads
+from populace import By, Cast, Habit, Minds, Number, Rule, Run, Simulation, Utility, World, threads
 from populace.errors import (
     CastError,
     ParameterError,
@@ -266,3 +267,28 @@ def test_start_builds_with_draws_and_the_manifest_tells_the_parameters() -> None
     assert run.manifest["world"]["parameters"] == {"n": 7, "rate": 0.5}
     assert run.manifest["world"]["doc"] == "A world built at the start."
     assert run.manifest["populations"] == {"people": 7}
+
+
+def test_the_manifest_tells_the_minds_in_words() -> None:
+    def careful(o: Any) -> Any:
+        """Take little.
+
+        More.
+        """
+        return 0
+
+    offered = {
+        "rule": Rule(wish=careful, go=lambda o: 1),
+        "habit": Habit(functools.partial(careful), inertia=0.5),
+        "utility": Utility({"no": {"1": 2, "x": (0.5, careful)}}),
+    }
+    cast = Cast(offered, shares=dict.fromkeys(offered, 1))
+    told = Simulation(Scripted(3), cast).run(0).manifest["cast"]["people"]["policies"]
+    assert told["rule"]["parameters"] == {"wish": "careful: Take little.", "go": "function"}
+    assert told["habit"]["parameters"]["inertia"] == 0.5
+    assert told["habit"]["parameters"]["policy"]["class"] == "careful()"
+    assert told["utility"]["parameters"] == {
+        "temperature": 1.0,
+        "every kind": {"no": {"1": 2.0, "x": 0.5}},
+    }
+    assert [p["agents"] for p in told.values()] == [1, 1, 1]

@@ -22,6 +22,7 @@ from populace.kernel.cast import Cast
 from populace.kernel.errors import CastError, ParameterError, PopulaceError, WorldError, nearest
 from populace.kernel.measures import By
 from populace.kernel.minds import Minds, Turns
+from populace.kernel.policy import Policy, describe_policy, function_name
 from populace.kernel.population import Population, find_populations
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
@@ -187,7 +188,7 @@ class Simulation:
             "world": {
                 "name": cls.__name__.lower(),
                 "class": f"{cls.__module__}.{cls.__qualname__}",
-                "title": cls.__name__,
+                "title": world.title or cls.__name__,
                 "doc": (inspect.getdoc(cls) or "").split("\n\n")[0],
                 "parameters": _plain(world._given_parameters),
                 "axes": {name: list(labels) for name, labels in world.axes.items()},
@@ -312,8 +313,9 @@ def _plain(value: Any) -> Any:
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
-    name = getattr(value, "__qualname__", None)
-    return name if name else type(value).__qualname__
+    if isinstance(value, Policy):
+        return _plain(describe_policy(value))
+    return function_name(value) if callable(value) else type(value).__qualname__
 
 
 def _versions() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,7 +23,8 @@ class Policy(Protocol):
 
     Optional methods: ``hear(observation)`` receives what ``minds.tell`` delivers (sync or async);
     ``start(population, streams)`` is called once before the first tick, to add private columns for
-    memory; ``state()`` and ``restore(state)`` save and load memory that is not in columns.
+    memory; ``state()`` and ``restore(state)`` save and load memory that is not in columns;
+    ``describe()`` returns the parameters for the manifest.
     """
 
     def act(self, observation: Observation) -> Any:
@@ -63,10 +66,25 @@ def as_policy(given: Any, name: str = "policy") -> Policy:
 
 
 def describe_policy(policy: Any) -> dict[str, Any]:
-    """Return class and parameters of a policy for the manifest."""
+    """Return class and parameters of a policy for the manifest.
+
+    A policy may say its parameters itself, in a method ``describe()`` that returns a mapping.
+    """
     if isinstance(policy, FunctionPolicy):
-        function = policy.function
-        return {"class": getattr(function, "__qualname__", repr(function)), "parameters": {}}
+        return {"class": function_name(policy.function), "parameters": {}}
     cls = type(policy)
-    given: Mapping[str, Any] = getattr(policy, "_given_parameters", {})
+    describe = getattr(policy, "describe", None)
+    given: Mapping[str, Any] = (
+        describe() if describe is not None else getattr(policy, "_given_parameters", {})
+    )
     return {"class": f"{cls.__module__}.{cls.__qualname__}", "parameters": dict(given)}
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """Say in a few words what a function is: its name, bound arguments, first line of its doc."""
+    if isinstance(function, functools.partial):
+        bound = [*map(str, function.args), *(f"{k}={v}" for k, v in function.keywords.items())]
+        return f"{function_name(function.func).split(':')[0]}({', '.join(bound)})"
+    name = getattr(function, "__name__", type(function).__name__).replace("<lambda>", "function")
+    doc = (inspect.getdoc(function) or "").split("\n")[0] if inspect.isfunction(function) else ""
+    return f"{name}: {doc}" if doc else name

@@ -26,6 +26,8 @@ class World(Parametric, ABC):
 
     Attributes
     ----------
+    title : str
+        Heading of the report; by default the name of the class.
     axes : mapping of str to sequence of str
         Labels of the axes along which measures are broken down (`By`).
     charts : sequence of Chart
@@ -36,6 +38,7 @@ class World(Parametric, ABC):
         The run ends before the next tick when this is true; an attribute or a property.
     """
 
+    title: str = ""
     axes: Mapping[str, Sequence[str]] = {}
     charts: Sequence[Chart] = ()
     calendar: Calendar | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from populace.kernel.answers import Answers, Outcome
 from populace.kernel.errors import CastError
 from populace.kernel.observation import Observation
+from populace.kernel.policy import function_name
 
 Function = Callable[[Observation], Any]
 
@@ -42,3 +43,10 @@ class Rule:
         if function is None:
             return Answers(None, Outcome.ABSTAINED)
         return function(observation)
+
+    def describe(self) -> dict[str, str]:
+        """Return the functions' names by kind, for the manifest."""
+        named = {kind: function_name(function) for kind, function in self.kinds.items()}
+        return (
+            named if self.function is None else {"every kind": function_name(self.function)} | named
+        )

@@ -125,6 +125,16 @@ class Utility(Parametric):
             chunked(draw, n, utilities, self.temperature, draws, chosen, observation)
         return chosen
 
+    def describe(self) -> dict[str, Any]:
+        """Return temperature and coefficients by kind, option and term, for the manifest."""
+        tables = (
+            dict(self._kinds) if self._terms is None else {"every kind": self._terms, **self._kinds}
+        )
+        return {"temperature": self.temperature} | {
+            kind: {option: {t.name: t.coefficient for t in row} for option, row in table.items()}
+            for kind, table in (every | self._kinds).items()
+        }
+
     def utilities(self, observation: Observation) -> Float:
         """Return what each option is worth to each agent, float64 of shape (n, options)."""
         self._need_table(observation)
