@@ -235,3 +235,24 @@ def test_nan_is_refused_by_probabilities_too():
     for temperature in (0.0, 1.0):
         with pytest.raises(PolicyError, match="agent 2"):
             Utility({"yes": {"nan": 1.0}}, temperature=temperature).probabilities(o)
+
+
+@pytest.mark.parametrize("options", [2, 3])
+def test_a_draw_on_the_border_goes_to_the_next_option(options):
+    """P_0 = 1/k exactly, and a draw of 1/k: the smallest option whose cumulated P exceeds it."""
+    names = ["a", "b", "c"][:options]
+    o = observe("go", 2, Choice(names))
+    policy = Utility({"a": {"1": 0.0}})
+    draws = np.array([1 / options, np.nextafter(1 / options, 0)])
+    o._random = Fixed(draws)
+    assert policy.act(o).tolist() == [1, 0]
+
+
+class Fixed:
+    """A stream that has drawn already."""
+
+    def __init__(self, draws):
+        self.draws = draws
+
+    def uniform(self):
+        return self.draws

@@ -153,6 +153,17 @@ def test_reseeding_the_global_generator_hides_nothing():
     only(spoiled(spoil), "no global random state")
 
 
+def test_influence_of_a_global_generator_is_seen_even_where_it_is_not_advanced():
+    def spoil(world):
+        state = np.random.get_state()
+        world.stock += np.random.rand()
+        np.random.set_state(state)
+
+    report = spoiled(spoil)
+    only(report, "no global random state")
+    assert "world.stock" in report["no global random state"].found
+
+
 def test_a_write_is_seen(tmp_path, monkeypatch):
     def to_file(path):
         return lambda world: path.write_text("x")
