@@ -108,23 +108,22 @@ def test_a_broken_entry_point_is_a_typed_error(tmp_path):
     assert "cannot be imported" in done.stderr
 
 
-CLI = "from populace.cli import main; main()"
+CLI = "populace"
 
 
 def test_the_command_line_lists_and_runs_it(site, tmp_path):
-    pytest.importorskip("populace.cli")
-    listed = python(site, "-c", CLI, "list", at=tmp_path)
+    listed = python(site, "-m", CLI, "list", at=tmp_path)
     assert listed.returncode == 0, listed.stderr
     for word in ("elfarol", "regular", "who live in town", "probability of going"):
         assert word in " ".join(listed.stdout.split())
     run = python(
-        site, "-c", CLI, "run", "elfarol", "--set", "people=50", "--cast", "regular=1",
+        site, "-m", CLI, "run", "elfarol", "--set", "people=50", "--cast", "regular=1",
         "--ticks", "3", "--seed", "2", "--to", "out", "--quiet", at=tmp_path,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["status"] == "finished"
     assert manifest["world"]["parameters"]["people"] == 50
-    wrong = python(site, "-c", CLI, "run", "elfarol", "--set", "peeple=50", at=tmp_path)
+    wrong = python(site, "-m", CLI, "run", "elfarol", "--set", "peeple=50", at=tmp_path)
     assert wrong.returncode != 0
     assert "did you mean 'people'" in wrong.stderr
