@@ -279,14 +279,14 @@ def test_the_manifest_tells_the_minds_in_words() -> None:
 
     offered = {
         "rule": Rule(wish=careful, go=lambda o: 1),
-        "habit": Habit(functools.partial(careful), inertia=0.5),
+        "habit": Habit(functools.partial(careful, 3), inertia=0.5),
         "utility": Utility({"no": {"1": 2, "x": (0.5, careful)}}),
     }
     cast = Cast(offered, shares=dict.fromkeys(offered, 1))
     told = Simulation(Scripted(3), cast).run(0).manifest["cast"]["people"]["policies"]
     assert told["rule"]["parameters"] == {"wish": "careful: Take little.", "go": "function"}
     assert told["habit"]["parameters"]["inertia"] == 0.5
-    assert told["habit"]["parameters"]["policy"]["class"] == "careful()"
+    assert told["habit"]["parameters"]["policy"] == "careful(3)"
     assert told["utility"]["parameters"] == {
         "temperature": 1.0,
         "every kind": {"no": {"1": 2.0, "x": 0.5}},

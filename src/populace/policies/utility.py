@@ -127,9 +127,7 @@ class Utility(Parametric):
 
     def describe(self) -> dict[str, Any]:
         """Return temperature and coefficients by kind, option and term, for the manifest."""
-        tables = (
-            dict(self._kinds) if self._terms is None else {"every kind": self._terms, **self._kinds}
-        )
+        every = {} if self._terms is None else {"every kind": self._terms}
         return {"temperature": self.temperature} | {
             kind: {option: {t.name: t.coefficient for t in row} for option, row in table.items()}
             for kind, table in (every | self._kinds).items()
