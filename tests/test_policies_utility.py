@@ -237,6 +237,16 @@ def test_nan_is_refused_by_probabilities_too():
             Utility({"yes": {"nan": 1.0}}, temperature=temperature).probabilities(o)
 
 
+def test_the_manifest_is_told_the_coefficients():
+    policy = Utility({"a": {"1": 1}}, temperature=2, go={"b": {"log x": (0.5, np.log)}})
+    assert policy.describe() == {
+        "temperature": 2,
+        "every kind": {"a": {"1": 1}},
+        "go": {"b": {"log x": 0.5}},
+    }
+    assert Utility(go={"b": {"x": 1}}).describe() == {"temperature": 1, "go": {"b": {"x": 1}}}
+
+
 @pytest.mark.parametrize("options", [2, 3])
 def test_a_draw_on_the_border_goes_to_the_next_option(options):
     """P_0 = 1/k exactly, and a draw of 1/k: the smallest option whose cumulated P exceeds it."""
