@@ -5,7 +5,19 @@ import asyncio
 import numpy as np
 import pytest
 
-from populace import Answers, Choice, Fallback, Habit, Outcome, Population, Rule, Utility
+from populace import (
+    Answers,
+    Choice,
+    Fallback,
+    Habit,
+    Human,
+    Outcome,
+    Population,
+    Rule,
+    Simulation,
+    Utility,
+    World,
+)
 from populace.errors import CastError
 from populace.testing import check_policy, observe
 
@@ -83,3 +95,22 @@ def test_a_rule_answers_its_kinds_and_abstains_from_others():
     for wrong in (lambda: Rule(), lambda: Rule(go=3), lambda: Fallback(Rule, to=rule)):
         with pytest.raises(CastError):
             wrong()
+
+
+def test_the_manifest_is_told_what_is_inside():
+    policy = Fallback(Human(deadline=5), to=Habit(Utility({"yes": {"1": 2}}), 0.25))
+    inside = Simulation(Gate(), policy).run(0).manifest["cast"]["people"]["policies"]["fallback"]
+    assert inside["parameters"]["policy"] == {
+        "class": "populace.policies.human.Human",
+        "parameters": {"deadline": 5, "seats": 5, "scripted": False},
+    }
+    habit = inside["parameters"]["to"]["parameters"]
+    assert habit["inertia"] == 0.25
+    assert habit["policy"]["parameters"]["every kind"] == {"yes": {"1": 2.0}}
+
+
+class Gate(World):
+    def __init__(self):
+        self.people = Population(2)
+
+    async def step(self, minds): ...

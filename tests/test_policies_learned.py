@@ -1,5 +1,6 @@
 """Learned policies: scikit-learn and ONNX, mapped from columns, against the models themselves."""
 
+import hashlib
 import sys
 
 import numpy as np
@@ -190,6 +191,15 @@ def test_an_onnx_classifier_with_named_classes_and_a_regressor(data):
     np.testing.assert_allclose(predicted, table @ [2.0, 0.5, -1.0], atol=1e-5)
 
 
+def test_the_manifest_is_told_the_model(model):
+    named = Learned(model, {"stay": ["age", "cases", np.log]}).describe()
+    assert named["model"].startswith("LogisticRegression(")
+    assert named["features"] == {"stay": ["age", "cases", "log"]}
+    source = exported(model, 3)
+    digest = hashlib.sha256(source).hexdigest()
+    assert Learned(source, ["a", "b", "c"]).describe()["model"]["sha256"] == digest
+
+
 def test_what_is_wrong_with_an_onnx_file(model, tmp_path, monkeypatch):
     source = exported(model, 3, zipmap=False)
     with pytest.raises(ParameterError, match="fitted with 3 features, got 2"):
@@ -217,7 +227,10 @@ def test_bad_parameters(model):
         (lambda: Learned(model, "age"), "expected a sequence of column names"),
         (lambda: Learned(model, []), "expected a sequence"),
         (lambda: Learned(model, ["age", "cases", 3]), "column name or a function, got 3"),
-        (lambda: Learned(model, good, choose="likeliest"), "'sample' or 'best'"),
+        (
+            lambda: Learned(model, good, choose="likeliest"),
+            "choose 'likeliest'; known: best, sample",
+        ),
         (lambda: Learned(model, good, batch=0), "batch >= 1"),
         (lambda: Learned(linear.LogisticRegression, good), "got the class LogisticRegression"),
     ]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from populace.kernel.answers import Answers, Outcome, settle
 from populace.kernel.observation import Observation
-from populace.kernel.policy import as_policy
+from populace.kernel.policy import as_policy, describe_policy
 
 
 class Fallback:
@@ -62,6 +62,10 @@ class Fallback:
         for policy in (self.policy, self.to):
             if start := getattr(policy, "start", None):
                 start(population, streams)
+
+    def describe(self) -> dict[str, Any]:
+        """Return both policies, for the manifest."""
+        return {"policy": describe_policy(self.policy), "to": describe_policy(self.to)}
 
     def state(self) -> dict[str, Any]:
         """Return the state of those of the two that keep one."""

@@ -14,7 +14,7 @@ from populace.kernel.answers import Answers, Outcome, settle
 from populace.kernel.errors import PolicyError
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
-from populace.kernel.policy import as_policy
+from populace.kernel.policy import as_policy, describe_policy
 from populace.kernel.population import Population
 from populace.kernel.spaces import Choice, Number, Space
 
@@ -161,6 +161,10 @@ class Habit(Parametric):
                 where=f"Habit, {observation.kind!r}",
             )
         return given
+
+    def describe(self) -> dict[str, Any]:
+        """Return inertia and the inner policy, for the manifest."""
+        return {"policy": describe_policy(self.policy), "inertia": self.inertia}
 
     # -- passed on to the inner policy -----------------------------------------------------------
 

@@ -96,6 +96,14 @@ class Human(Parametric):
                 observation.space.put(values, slice(i, i + 1), value)
         return Answers(values, outcome)
 
+    def describe(self) -> dict[str, Any]:
+        """Return deadline and seats, and whether replies came from a script, for the manifest."""
+        return {
+            "deadline": self.deadline,
+            "seats": self.seats,
+            "scripted": self._script is not None,
+        }
+
     def hear(self, observation: Observation) -> None:
         """Keep what the agents are told, to be shown with the next question."""
         if len(observation) <= self.seats:

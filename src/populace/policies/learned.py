@@ -13,6 +13,7 @@ from populace.kernel.answers import Answers, Outcome
 from populace.kernel.errors import ParameterError, PolicyError, PopulaceError, nearest
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
+from populace.kernel.policy import function_name
 from populace.kernel.spaces import Choice, Number
 from populace.policies.drawing import by_weight
 
@@ -76,10 +77,6 @@ class Learned(Parametric):
         ] = "sample",
         batch: Annotated[int, Parameter("rows predicted at a time", low=1)] = 65_536,
     ) -> None:
-        if choose not in ("sample", "best"):
-            raise ParameterError(
-                f"expected choose='sample' or 'best', got {choose!r}", where="Learned"
-            )
         if isinstance(model, type):
             raise ParameterError(
                 f"expected a fitted model, got the class {model.__name__}",
@@ -148,6 +145,20 @@ class Learned(Parametric):
                 np.argmax(chances, axis=0) if draws is None else by_weight(chances, draws[a:b])
             )
         return chosen
+
+    def describe(self) -> dict[str, Any]:
+        """Return the model in words and what it is shown, for the manifest."""
+        every = {} if self._every is None else {"every kind": self._every}
+        told = getattr(self.model, "describe", None)
+        return {
+            "model": told() if told is not None else repr(self.model),
+            "features": {
+                kind: [f if isinstance(f, str) else function_name(f) for f in features]
+                for kind, features in (every | self._kinds).items()
+            },
+            "classes": self.classes,
+            "choose": self.choose,
+        }
 
     def probabilities(self, observation: Observation) -> Float:
         """Return each agent's probability of each option, float64 of shape (n, options)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ class OnnxModel:
 
     Attributes
     ----------
+    sha256 : str
+        Digest of the file.
     n_features_in_ : int or None
         Width of the input, where the file says it.
     classes_ : list or None
@@ -51,6 +54,7 @@ class OnnxModel:
             if not path.is_file():
                 raise PolicyError("there is no such file", where=name)
             source = path.read_bytes()
+        self.sha256 = hashlib.sha256(source).hexdigest()
         try:
             self._session = onnxruntime.InferenceSession(
                 source, options, providers=["CPUExecutionProvider"]
@@ -72,6 +76,10 @@ class OnnxModel:
         self.classes_: list[Any] | None = None
         if any(output.type.startswith("seq(map") for output in self._session.get_outputs()):
             self.classes_ = self._mapped_classes()
+
+    def describe(self) -> dict[str, str]:
+        """Return the file's name and digest."""
+        return {"onnx": self.name, "sha256": self.sha256}
 
     def predict_proba(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return probabilities of the classes, of shape (n, classes)."""
