@@ -131,7 +131,7 @@ def speed(people: int) -> dict[str, Any]:
         simulation.run(DAYS)
         return built - begun, time.perf_counter() - built, memory
 
-    run(100_000)
+    run(10_000)
     start, days, memory = run(people)
     result = {
         "people": people,

@@ -436,6 +436,8 @@ def test_measures_and_charts_fit_together():
     for chart in world.charts:
         assert set(chart.measures) <= known
         assert chart.kind != "map" or set(chart.tiles) == set(world.axes["area"])
+    assert {"contacts.csv", "daily.csv", "neighbourhoods.csv", "survey.csv"} == set(world.data())
+    assert all(len(digest) == 64 for digest in run.manifest["data"].values())
     assert world.calendar.start == FIRST_DAY == dt.date(2020, 3, 1)
     assert Brooklyn.ticks == 184
 

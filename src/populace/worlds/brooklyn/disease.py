@@ -250,20 +250,20 @@ def infect(
         Rows of the newly infected from `start` on, and the index in `SETTINGS` of the place.
     """
     found = 0
+    present, activity = (1.0, 0.0), (1.0, errands)
     for i in range(start, stop):
         if state[i] != _S:
             continue
-        home = school = work = 0.0
+        home = school = 0.0
         h = household[i]
         if at_home[h]:
             home = at_home[h] * home_rate / (starts[h + 1] - starts[h] - 1)
-        community = around[area[i]]
-        if stays[i]:
-            community *= errands
-        else:
-            if class_open:
-                school = in_class[classroom[i]]
-            work = at_work[workplace[i]]
+        # Products instead of branches, which would be mispredicted: who stays is hard to guess.
+        at_large = present[np.uint8(stays[i])]
+        community = around[area[i]] * activity[np.uint8(stays[i])]
+        work = at_work[workplace[i]] * at_large
+        if class_open:
+            school = in_class[classroom[i]] * at_large
         mine = susceptibility[age[i]]
         hazard = mine * (home + school + work + community) + elsewhere
         u = uniform2x32(i, tick, key)

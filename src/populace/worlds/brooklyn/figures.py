@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from hashlib import sha256
 from importlib import resources
 from typing import Final
 
@@ -55,6 +56,13 @@ def table(name: str) -> list[dict[str, str]]:
     """Return the rows of one of the tables in `data`."""
     text = resources.files("populace.worlds.brooklyn").joinpath("data", name).read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
+
+
+def digests() -> dict[str, str]:
+    """Return the SHA-256 of every table in `data`, by name."""
+    folder = resources.files("populace.worlds.brooklyn").joinpath("data")
+    tables = sorted((f for f in folder.iterdir() if f.name.endswith(".csv")), key=lambda f: f.name)
+    return {f.name: sha256(f.read_bytes()).hexdigest() for f in tables}
 
 
 @cache

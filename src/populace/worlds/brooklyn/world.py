@@ -22,7 +22,7 @@ from populace.worlds.brooklyn.advice import Measures, by_day
 from populace.worlds.brooklyn.contacts import ESSENTIAL, NO_WORK, REMOTE, TEACHING
 from populace.worlds.brooklyn.course import State
 from populace.worlds.brooklyn.epidemic import Epidemic, Exposure, Places
-from populace.worlds.brooklyn.figures import FIRST_DAY, GROUPS, daily, neighbourhoods
+from populace.worlds.brooklyn.figures import FIRST_DAY, GROUPS, daily, digests, neighbourhoods
 from populace.worlds.brooklyn.people import ADULT, CENSUS, People, synthesise
 from populace.worlds.brooklyn.views import axes, charts
 
@@ -271,6 +271,10 @@ class Brooklyn(World):
             )
             for name, values in real.items()
         )
+
+    def data(self) -> Mapping[str, str]:
+        """Return the SHA-256 of the tables of figures."""
+        return digests()
 
     def policies(self) -> Mapping[str, Policy]:
         """Return the minds of `decisions`: rule, habit, utility and learned."""
