@@ -452,6 +452,8 @@ def test_tiny_samples_run(people):
     ("given", "told"),
     [
         ({"people": 0}, "people"),
+        ({"people": 1000.5}, "people"),
+        ({"people": True}, "people"),
         ({"people": 2_712_361}, "people"),
         ({"transmission": -1.0}, "transmission"),
         ({"transmission": math.nan}, "transmission"),

@@ -116,9 +116,10 @@ class Brooklyn(World):
         ] = 0.5,
         testing: Annotated[float, Parameter("mild cases tested, relative to 2020", low=0)] = 1.0,
     ) -> None:
-        if isinstance(people, bool) or not 1 <= people <= CENSUS:
+        whole = isinstance(people, (int, np.integer)) and not isinstance(people, bool)
+        if not whole or not 1 <= people <= CENSUS:
             raise ParameterError(
-                f"expected 1 to {CENSUS:,} people, got {people:,}",
+                f"expected 1 to {CENSUS:,} people, got {people!r}",
                 where="Brooklyn",
                 mend=f"leave people out to simulate all {CENSUS:,}",
             )
@@ -129,7 +130,7 @@ class Brooklyn(World):
                 mend="give easing=none, or a later day",
             )
         self.axes, self.charts = axes(), charts()
-        self.size = people
+        self.size = int(people)
         self.transmission, self.infected, self.imported = transmission, infected, imported
         self.measures = Measures(schools=schools, order=order, easing=easing, masks=masks)
         self.mask_effect, self.closed, self.errands, self.local = (
