@@ -383,6 +383,7 @@ def test_what_is_told_is_heard_before_the_next_ask_and_is_a_snapshot() -> None:
     class Slow(Learner):
         async def hear(self, o: Observation) -> None:  # type: ignore[override]
             await asyncio.sleep(0)
+            assert o.part(np.array([1]))["reward"].tolist() == [5.0]
             self.heard.append((o.kind, o.ids.tolist(), o["reward"].tolist(), o["words"]))
 
     learner, slow = Learner(), Slow()
@@ -439,3 +440,19 @@ def test_asking_nobody_asks_no_policy() -> None:
     (answers,) = play(body, lambda o: 1 / 0).log
     assert len(answers) == 0
     assert answers.values.shape == (0,)
+
+
+def test_what_is_not_heard_when_a_run_fails_is_dropped_quietly() -> None:
+    class Slow:
+        async def hear(self, o: Observation) -> None:
+            raise AssertionError("never awaited")
+
+        def act(self, o: Observation) -> int:
+            return 0
+
+    async def body(world: Scripted, minds: Minds) -> None:
+        minds.tell("outcome", world.people)
+        raise ValueError("oh")
+
+    with pytest.raises(WorldError, match="ValueError: oh"):  # and no warning, which is an error
+        play(body, Slow())

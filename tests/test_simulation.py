@@ -286,7 +286,7 @@ def test_the_manifest_tells_the_minds_in_words() -> None:
     told = Simulation(Scripted(3), cast).run(0).manifest["cast"]["people"]["policies"]
     assert told["rule"]["parameters"] == {"wish": "careful: Take little.", "go": "function"}
     assert told["habit"]["parameters"]["inertia"] == 0.5
-    assert told["habit"]["parameters"]["policy"] == "careful(3)"
+    assert told["habit"]["parameters"]["policy"]["class"] == "careful(3)"
     assert told["utility"]["parameters"] == {
         "temperature": 1.0,
         "every kind": {"no": {"1": 2.0, "x": 0.5}},

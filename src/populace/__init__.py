@@ -23,7 +23,7 @@ _HOME = {
     "Observation": "kernel.observation",
     "Policy": "kernel.policy",
     "Minds": "kernel.minds",
-    "Parameter": "kernel.parameters",
+    **dict.fromkeys(["Parameter", "Parametric"], "kernel.parameters"),
     **dict.fromkeys(["Stream", "Streams"], "kernel.streams"),
     "threads": "kernel.threads",
     "Simulation": "simulation",

@@ -163,6 +163,7 @@ class Simulation:
             error = failure
             raise
         finally:
+            self._minds.close()
             recorder.update(cast=self._describe_casts())
             recorder.finish(status, error)
         return recorder.run(self.world)

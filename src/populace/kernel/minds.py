@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -83,7 +83,7 @@ class Minds:
         self._panel = dict(panel or {})
         self._streams: dict[str, Stream] = {}
         self._ordinals: dict[tuple[str, str], int] = {}
-        self._hearing: list[Awaitable[None]] = []
+        self._hearing: list[tuple[Any, str, str, int]] = []  # awaited, policy, doing, tick
         self.counts: dict[tuple[str, str, str], AskCount] = {}
         self.seen: list[PanelRows] = []
 
@@ -97,9 +97,15 @@ class Minds:
 
     async def heard(self) -> None:
         """Wait until every asynchronous `hear` is through (called by `Simulation`)."""
-        hearing, self._hearing = self._hearing, []
-        for one in hearing:
-            await one
+        while self._hearing:
+            await guarded(*self._hearing.pop(0))
+
+    def close(self) -> None:
+        """Drop what is still to be heard when a run ends early (called by `Simulation`)."""
+        for waiting, *_ in self._hearing:
+            if inspect.iscoroutine(waiting):
+                waiting.close()
+        self._hearing.clear()
 
     def stream(self, name: str) -> Stream:
         """Return the world's random stream of that name at this tick.
@@ -232,12 +238,8 @@ class Minds:
             with blaming(cast.names[code], f"hearing {kind!r}", self.tick):
                 result = hear(observation)
             if inspect.isawaitable(result):  # later: on the columns as they are now
-                for column in given:
-                    if aligned(value := observation[column]):
-                        observation._read[column] = value.copy()
-                self._hearing.append(
-                    guarded(result, cast.names[code], f"hearing {kind!r}", self.tick)
-                )
+                observation.keep()
+                self._hearing.append((result, cast.names[code], f"hearing {kind!r}", self.tick))
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -118,6 +118,14 @@ class Observation:
         self._read[name] = value
         return value
 
+    def keep(self) -> None:
+        """Copy the arrays that the world passed: it may change them before they are read."""
+        self._given = {
+            name: value.copy() if isinstance(value, np.ndarray) else value
+            for name, value in self._given.items()
+        }
+        self._read.clear()
+
     def part(self, which: NDArray[Any], draws: str = "") -> Observation:
         """Return the observation of some of these agents, by mask or positions.
 
