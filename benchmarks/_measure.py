@@ -74,7 +74,7 @@ def by_turns(
 
 
 def by_turns_fresh(
-    rivals: Mapping[str, Callable[[], Callable[[], Any]]], repeats: int = 3
+    rivals: Mapping[str, Callable[[], Callable[[], Any]]], repeats: int = 3, clock: str = "wall"
 ) -> dict[str, list[float]]:
     """Time every rival as `by_turns` does, each time on a fresh run.
 
@@ -82,14 +82,17 @@ def by_turns_fresh(
     ----------
     rivals : mapping of name to function without arguments
         It prepares a run, untimed, and returns the function to time. Compile beforehand.
+    clock : "wall" or "cpu"
+        CPU seconds of all threads say more than the time passed where other work is running.
     """
+    now = time.process_time if clock == "cpu" else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     for _ in range(repeats):
         for name, prepare in rivals.items():
             call = prepare()
-            start = time.perf_counter()
+            start = now()
             call()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(now() - start)
             del call
     return seconds
 

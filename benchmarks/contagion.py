@@ -7,7 +7,9 @@ chance a contact and tick, and geometric latent and infectious periods with the 
 timed is the run, after everything is built and compiled. populace runs the world as a user does:
 `Simulation.run`, every susceptible agent asked `protect`, measures kept. "scipy" is the plain form:
 a sparse matrix-vector product and numpy draws, nobody asked. agent-torch does the same work every
-tick and is slow, so it lives through fewer ticks; rates are agent-steps a second.
+tick and is slow, so it lives through fewer ticks; rates are agent-steps a second. Its runner keeps
+the whole state of every substep, which is measured as it is, and once more with that dropped after
+each tick.
 """
 
 from __future__ import annotations
@@ -110,7 +112,7 @@ def starsim_run(edges: Any, n: int, ticks: int, seed: int) -> Any:
     return run
 
 
-def agent_torch_run(edges: Any, n: int, ticks: int, seed: int) -> Any:
+def agent_torch_run(edges: Any, n: int, ticks: int, keep: bool, seed: int) -> Any:
     """Built as agent-torch's own model of an epidemic: one substep of stages, one of a
     decision and transmission."""
     import torch
@@ -206,7 +208,8 @@ def agent_torch_run(edges: Any, n: int, ticks: int, seed: int) -> Any:
     def run() -> float:
         for _ in range(ticks):
             runner.step(1)
-            runner.reset_state_before_episode()  # its trajectory keeps the whole state each step
+            if not keep:
+                runner.reset_state_before_episode()
         return float((runner.state["agents"]["citizens"]["stage"] > 0).float().mean())
 
     return run
@@ -219,6 +222,7 @@ def main() -> None:
     parser.add_argument("--slow-ticks", type=int, default=6, help="ticks of agent-torch")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", nargs="*", default=["scipy", "starsim", "agent-torch"])
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     args = parser.parse_args()
     n, ticks = int(args.agents), args.ticks
 
@@ -261,9 +265,10 @@ def main() -> None:
     if "starsim" in args.peers:
         rivals["starsim"] = peer("starsim", starsim_run, edges, n, ticks)
     if "agent-torch" in args.peers:
-        rivals["agent-torch"] = peer("agent-torch", agent_torch_run, edges, n, args.slow_ticks)
-    lived = {name: args.slow_ticks if name == "agent-torch" else ticks for name in rivals}
-    seconds = by_turns_fresh(rivals, args.repeats)
+        for name, keep in [("agent-torch", True), ("agent-torch, trajectory dropped", False)]:
+            rivals[name] = peer(name, agent_torch_run, edges, n, args.slow_ticks, keep)
+    lived = {name: args.slow_ticks if "torch" in name else ticks for name in rivals}
+    seconds = by_turns_fresh(rivals, args.repeats, args.clock)
     each = {name: [s / lived[name] for s in times] for name, times in seconds.items()}
     report(
         "contagion",
@@ -272,6 +277,7 @@ def main() -> None:
             "arcs": network.arcs,
             "ticks": lived,
             "repeats": args.repeats,
+            "clock": args.clock,
             "million_agent_steps_per_second": {
                 name: spread([n / s / 1e6 for s in times]) for name, times in each.items()
             },

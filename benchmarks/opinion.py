@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--agents", type=float, default=1e6)
     parser.add_argument("--ticks", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     args = parser.parse_args()
     n, ticks = int(args.agents), args.ticks
     network = Network.erdos_renyi(n, DEGREE, Streams(1).stream("edges"))
@@ -119,6 +120,7 @@ def main() -> None:
                 "scipy": kept("scipy", scipy_form, network, model, ticks),
             },
             args.repeats,
+            args.clock,
         )
         figures[model] = {
             "million_agent_steps_per_second": {
@@ -141,6 +143,7 @@ def main() -> None:
             "arcs": network.arcs,
             "ticks": ticks,
             "repeats": args.repeats,
+            "clock": args.clock,
             **figures,
             "peak_memory_mib": peak_memory_mib(),
         },

@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=300)
     parser.add_argument("--ticks", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     args = parser.parse_args()
     ends: dict[str, float] = {}
     populace_run(20, 2, 1, {}, "")()()  # compiles
@@ -70,6 +71,7 @@ def main() -> None:
             "mesa": mesa_run(args.side, args.ticks, ends),
         },
         args.repeats,
+        args.clock,
     )
     agents = {name: round(side**2 * (1 - VACANT)) for name, side in sides.items()}
     report(
@@ -78,6 +80,7 @@ def main() -> None:
             "agents": agents,
             "ticks": args.ticks,
             "repeats": args.repeats,
+            "clock": args.clock,
             "million_agent_steps_per_second": {
                 name: spread([agents[name] * args.ticks / s / 1e6 for s in times])
                 for name, times in seconds.items()

@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=20_000, help="even")
     parser.add_argument("--ticks", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     args = parser.parse_args()
     n, ticks = args.agents, args.ticks
     ends: dict[str, float] = {}
@@ -93,6 +94,7 @@ def main() -> None:
             "mesa": mesa_run(n, ticks, ends),
         },
         args.repeats,
+        args.clock,
     )
     report(
         "wealth",
@@ -100,6 +102,7 @@ def main() -> None:
             "agents": agents,
             "ticks": ticks,
             "repeats": args.repeats,
+            "clock": args.clock,
             "million_agent_steps_per_second": {
                 name: spread([agents[name] * ticks / s / 1e6 for s in times])
                 for name, times in seconds.items()
