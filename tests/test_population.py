@@ -38,6 +38,9 @@ def test_a_part_gathers_scatters_and_selects_further() -> None:
     np.testing.assert_array_equal(part[part["x"] > 20].ids, [3, 4])
     np.testing.assert_array_equal(part[1].ids, [1])
     np.testing.assert_array_equal(part[-1:].ids, [4])
+    np.testing.assert_array_equal(people.everyone[np.array([4, -1])].rows, [4, 4])
+    with pytest.raises(IndexError):
+        people.everyone[np.array([0, 5])]
     gathered = people.everyone["x"]
     gathered[:] = -1
     assert people.x[0] == 0, "gathering copies"

@@ -323,7 +323,8 @@ class Minds:
                 values, outcome = part_values, part_outcome
             else:
                 space.put(values, index, part_values)
-                outcome[index] = part_outcome
+                if part_outcome.any():
+                    outcome[index] = part_outcome
             self._count(part.population.name, kind, who, part_outcome, seconds)
         undecided = outcome != Outcome.ACTED
         if undecided.any():

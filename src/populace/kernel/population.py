@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -397,9 +397,16 @@ class Part:
             raise PopulationError(f"expected a mask of {len(self)} agents, got {len(index)}")
         kept = isinstance(index, slice) and (index.step or 1) > 0
         kept = kept or (not isinstance(index, slice) and index.dtype == np.bool_)
-        part = Part(self.population, self.rows[index], ordered=self._ordered and kept)
+        rows = index if self._positions_are_rows(index) else self.rows[index]
+        part = Part(self.population, rows, ordered=self._ordered and kept)
         part._deaths = self._deaths
         return part
+
+    def _positions_are_rows(self, index: Any) -> TypeGuard[Rows]:
+        """Whether gathering from `rows` would give `index` itself."""
+        if not self.whole or isinstance(index, slice) or index.dtype != np.intp or not len(index):
+            return False
+        return bool(index.min() >= 0 and index.max() < self._n)
 
     def __setitem__(self, column: str, values: Any) -> None:
         data = self.population[column]
