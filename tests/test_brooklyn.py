@@ -257,6 +257,7 @@ def test_people_are_conserved_and_the_dead_stay_dead():
         assert (state[ever] != State.SUSCEPTIBLE).all()
         dead, ever = state == State.DEAD, state != State.SUSCEPTIBLE
         states = run.by.filter(pl.col("measure") == "states")["value"]
+        assert states.to_list() == np.bincount(state, minlength=len(State)).tolist()
         assert states.sum() == 6_000
         tally = made.world.epidemic.tally
         assert run.metrics["infections"][0] == tally[disease.INFECTED].sum()

@@ -105,6 +105,7 @@ class Epidemic:
         self.tally: Counts = np.zeros((disease.TALLIES, areas, self.groups), np.int64)
         self.reported: Counts = np.zeros((areas, self.groups), np.int64)
         self.settings: Counts = np.zeros(len(disease.SETTINGS), np.int64)
+        self._removed = np.zeros(2, np.int64)  # recovered and dead so far
         self.reproduction = float("nan")
         profile = np.rint(shedding() * disease.UNIT)
         self._profile = profile.astype(np.int64)
@@ -139,6 +140,7 @@ class Epidemic:
             self.ring, self.tally,
         )  # fmt: skip
         self.active = self.active[:kept]
+        self._removed += self.tally[[disease.RECOVERED, disease.DIED]].sum(axis=(1, 2))
         today = self.ring[tick % RING]
         self.reported = today.copy()
         today[:] = 0
@@ -146,6 +148,13 @@ class Epidemic:
         disease.mark_sick(
             self.active, people.state, people.household, self.places.starts, people.sick_at_home
         )
+
+    def states(self) -> Counts:
+        """Return how many people are in each `State`, int64 (states,), from the active ones."""
+        counts = np.bincount(self.people.state[self.active], minlength=len(State))
+        counts[[State.RECOVERED, State.DEAD]] = self._removed
+        counts[State.SUSCEPTIBLE] = len(self.people) - counts.sum()
+        return counts.astype(np.int64)
 
     def spread(self, tick: int, exposure: Exposure, minds: Minds) -> None:
         """Infect the susceptible by whom they meet today."""

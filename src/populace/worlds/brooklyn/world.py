@@ -234,7 +234,7 @@ class Brooklyn(World):
         """Return the day's counts, shares and reproduction number."""
         epidemic = self.epidemic
         tally, reported = epidemic.tally, epidemic.reported
-        states = [int(np.count_nonzero(self.people.state == state)) for state in State]
+        states = epidemic.states()
         rate = epidemic.reproduction
         result: dict[str, float | By | None] = {
             "infections": int(tally[disease.INFECTED].sum()),
