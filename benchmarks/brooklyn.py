@@ -122,24 +122,24 @@ def speed(people: int) -> dict[str, Any]:
     from populace import Cast, Simulation
     from populace.worlds.brooklyn import Brooklyn
 
-    def run(size: int) -> tuple[float, float, float]:
+    def run(size: int) -> tuple[float, float, float, int]:
         begun = time.perf_counter()
         world = Brooklyn(people=size)
         cast = Cast(dict(world.policies()), shares=dict(world.shares()))
         simulation = Simulation(world, cast, seed=1)
         built, memory = time.perf_counter(), peak_memory()
-        simulation.run(DAYS)
-        return built - begun, time.perf_counter() - built, memory
+        asks = simulation.run(DAYS).asks
+        return built - begun, time.perf_counter() - built, memory, int(asks["agents"].sum())
 
     run(10_000)
-    start, days, memory = run(people)
+    start, days, memory, decisions = run(people)
     result = {
         "people": people,
         "start_seconds": start,
         "days_seconds": days,
         "start_peak_mb": memory,
         "peak_mb": peak_memory(),
-        "million_decisions_a_second": 0.78 * people * DAYS / days / 1e6,
+        "million_decisions_a_second": decisions / days / 1e6,
     }
     for name, value in result.items():
         print(f"{name}: {value:,.1f}")
