@@ -149,9 +149,11 @@ class Learned(Parametric):
     def describe(self) -> dict[str, Any]:
         """Return the model in words and what it is shown, for the manifest."""
         every = {} if self._every is None else {"every kind": self._every}
-        told = getattr(self.model, "describe", None)
+        model = self.model
+        plain = type(model).__repr__ is object.__repr__  # which shows an address in memory
+        told = getattr(model, "describe", lambda: type(model).__name__ if plain else repr(model))
         return {
-            "model": told() if told is not None else repr(self.model),
+            "model": told(),
             "features": {
                 kind: [f if isinstance(f, str) else function_name(f) for f in features]
                 for kind, features in (every | self._kinds).items()
