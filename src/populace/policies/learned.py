@@ -149,11 +149,12 @@ class Learned(Parametric):
     def describe(self) -> dict[str, Any]:
         """Return the model in words and what it is shown, for the manifest."""
         every = {} if self._every is None else {"every kind": self._every}
-        model = self.model
-        plain = type(model).__repr__ is object.__repr__  # which shows an address in memory
-        told = getattr(model, "describe", lambda: type(model).__name__ if plain else repr(model))
+        text = repr(self.model)
+        if text.startswith("<"):  # the default shows an address in memory
+            text = type(self.model).__name__
+        told = getattr(self.model, "describe", None)
         return {
-            "model": told(),
+            "model": text if told is None else told(),
             "features": {
                 kind: [f if isinstance(f, str) else function_name(f) for f in features]
                 for kind, features in (every | self._kinds).items()
