@@ -14,11 +14,27 @@ from populace.kernel.errors import (
     StreamError,
     WorldError,
 )
+from populace.language.model import (
+    BadReply,
+    BadRequest,
+    CapabilityError,
+    ModelError,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnavailable,
+)
 
 __all__ = [
     "AnswerError",
+    "BadReply",
+    "BadRequest",
+    "CapabilityError",
     "CastError",
     "MissingDecision",
+    "ModelError",
+    "ModelRefused",
+    "ModelTimeout",
+    "ModelUnavailable",
     "ParameterError",
     "PolicyError",
     "PopulaceError",

@@ -1,0 +1,51 @@
+"""Models by name, for command lines and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from populace.language import weights
+from populace.language.model import LanguageModel, ModelUnavailable
+
+
+def open_model(name: str, **options: Any) -> LanguageModel:
+    """Return the model that `name` stands for.
+
+    Parameters
+    ----------
+    name : str
+        ``embedded`` or a name of the catalogue (`weights.CATALOG`); the path of a GGUF file;
+        ``URL#model`` of an OpenAI-compatible server; or ``vendor:model`` of a hosted vendor.
+    **options
+        Of `Embedded`, `Endpoint` or `Providers`.
+
+    Raises
+    ------
+    ModelUnavailable
+        If it stands for nothing, or a package or the weights are missing.
+    """
+    if name == "embedded" or name in weights.CATALOG:
+        from populace.language.embedded import Embedded
+
+        entry = weights.DEFAULT if name == "embedded" else name
+        progress = options.pop("progress", None)
+        return Embedded(weights.get(entry, progress=progress), **options)
+    if name.endswith(".gguf"):
+        from populace.language.embedded import Embedded
+
+        return Embedded(Path(name), **options)
+    if name.startswith(("http://", "https://")):
+        from populace.language.endpoint import Endpoint
+
+        url, _, model = name.partition("#")
+        if not model:
+            mend = "name the model after a #, as http://localhost:11434/v1#llama3"
+            raise ModelUnavailable("expected URL#model", where=name, mend=mend)
+        return Endpoint(url, model, **options)
+    if ":" in name:
+        from populace.language.providers import Providers
+
+        return Providers(name, **options)
+    mend = "give embedded, a path to a .gguf file, URL#model, or vendor:model"
+    raise ModelUnavailable("no such model", where=name, mend=mend)
