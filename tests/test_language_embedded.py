@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -62,8 +62,8 @@ def test_scores_have_equal_bits_in_any_order_and_after_anything(model: Embedded)
     fresh(model)
     same = [score(model, [requests[1]], choices)[0].logprobs for _ in range(2)]
     assert same == [first[1]] * 2
-    other = Embedded(context=1024, threads=2)
-    assert score(other, requests[2:], choices)[0].logprobs == first[2]
+    other, short = Embedded(context=1024, threads=2), [user("It rains.")]
+    assert score(other, short, choices)[0].logprobs == score(model, short, choices)[0].logprobs
     asyncio.run(other.close())
 
 
@@ -113,16 +113,20 @@ def test_replies_follow_schema_seed_and_limits(model: Embedded) -> None:
     )
     draws = [user("Name a city.", max_tokens=6, sample=i) for i in range(3)]
     long = user("word " * 2000)
-    replies = asyncio.run(model.generate([shaped, begun, *draws, draws[0], long]))
+    wrong = user("hi", schema={"type": 5})  # llama.cpp alone would ignore it and say anything
+    replies = asyncio.run(model.generate([shaped, begun, *draws, draws[0], long, wrong]))
     record = replies[0].json()
     assert record["go"] in ("out", "home")
     assert isinstance(record["hours"], int)
+    assert "\n" not in replies[0].text
     assert (replies[1].tokens_out, replies[1].finish) == (3, "length")
     texts = [reply.text for reply in replies[2:5]]
     assert len(set(texts)) > 1
     assert replies[5].text == texts[0]
     assert isinstance(replies[6].error, BadRequest)  # and it cost the others nothing
     assert "exceed 1024" in str(replies[6].error)
+    assert isinstance(replies[7].error, BadRequest)
+    assert "cannot hold to" in str(replies[7].error)
 
 
 def test_it_conforms(model: Embedded) -> None:
@@ -132,18 +136,28 @@ def test_it_conforms(model: Embedded) -> None:
     json.dumps(model.identity.fingerprint)
 
 
-def test_a_cancelled_call_drops_what_has_not_begun(model: Embedded) -> None:
+def test_a_cancelled_call_drops_what_has_not_begun(
+    model: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def main() -> int:
-        task = asyncio.create_task(
-            model.score([town(age, 1) for age in range(20, 90)], [["a", "b"]] * 70)
-        )
-        while not model._branches:
-            await asyncio.wait([task], timeout=0.01)
+        loop, begun, real = asyncio.get_running_loop(), asyncio.Event(), model.engine.branch
+        evaluated = []
+
+        def branch(prompt: Sequence[int], allowed: Sequence[int]) -> list[float]:
+            evaluated.append(prompt)
+            loop.call_soon_threadsafe(begun.set)
+            return real(prompt, allowed)
+
+        monkeypatch.setattr(model.engine, "branch", branch)
+        requests = [town(age, 1) for age in range(20, 90)]
+        task = asyncio.create_task(model.score(requests, [["a", "b"]] * 70))
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await model.score([town(30, 40)], [["a", "b"]])  # waits behind what had begun
-        return len(model._branches)
+        (after,) = await model.score([town(30, 40)], [["a", "b"]])  # waits for what had begun
+        assert after.error is None
+        return len(evaluated)
 
     fresh(model)
     assert asyncio.run(main()) < 10

@@ -150,6 +150,15 @@ def test_truncation_is_told_and_scores_are_refused() -> None:
         asyncio.run(Vendor().model().score([user("q")], [["a", "b"]]))
 
 
+def test_settings_are_part_of_the_identity_but_headers_are_secret() -> None:
+    plain, tuned = (
+        Vendor().model(settings={**more, "extra_headers": {"x-key": "sk-secret"}})
+        for more in ({}, {"top_p": 0.5})
+    )
+    assert plain.identity != tuned.identity
+    assert "secret" not in repr(tuned.identity)
+
+
 def test_unknown_vendors_are_refused() -> None:
     with pytest.raises(ModelUnavailable, match="vendor:model"):
         Providers("nobody:nothing")

