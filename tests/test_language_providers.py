@@ -175,20 +175,29 @@ def test_a_vendor_client_on_a_real_socket_neither_retries_nor_pays_twice() -> No
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    async def main() -> tuple[list[Reply], FaultyServer]:
-        plans = {"a": ["429"], "b": ["cut"], "c": [], "d": ["garbage"], "e": ["refusal"]}
-        async with FaultyServer(plans) as server:
-            provider = OpenAIProvider(base_url=server.url, api_key="none")
-            time = FakeTime()
-            timing = Timing(clock=time.clock, sleep=time.sleep, later=time.later)
-            traffic = SharedTraffic(timing=timing)
-            model = Providers(OpenAIChatModel("good", provider=provider), traffic=traffic)
-            replies = await model.generate([user(name) for name in plans])
-            await provider.client.close()
-            return replies, server
+    plans = {"a": ["429"], "b": ["cut"], "c": [], "d": ["garbage"], "e": ["refusal"]}
+    servers = []
+    provider = OpenAIProvider(base_url="http://127.0.0.1:1/v1", api_key="none")
+    time = FakeTime()
+    timing = Timing(clock=time.clock, sleep=time.sleep, later=time.later)
+    model = Providers(
+        OpenAIChatModel("good", provider=provider), traffic=SharedTraffic(timing=timing)
+    )
 
-    replies, server = asyncio.run(main())
+    async def main(plans: dict[str, list[str]]) -> list[Reply]:
+        async with FaultyServer(plans) as server:
+            servers.append(server)
+            await model._enter()
+            provider.client.base_url = server.url
+            replies = await model.generate([user(name) for name in plans])
+            await model.close()
+            return replies
+
+    replies = asyncio.run(main(plans))
     assert [reply.text for reply in replies[:3]] == ["echo: a", "", "echo: c"]
     assert [reply.attempts for reply in replies] == [2, 1, 1, 1, 1]
     assert [reply.unclear for reply in replies[:4]] == [0, 1, 0, 1]
-    assert dict(server.billed) == {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
+    assert isinstance(replies[4].error, ModelRefused)
+    assert dict(servers[0].billed) == {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
+    (again,) = asyncio.run(main({"f": []}))  # in another event loop
+    assert again.text == "echo: f"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -86,6 +87,7 @@ class Providers:
             self._model.model_name,
             " ".join(filter(None, [fingerprint, options])),
         )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.capabilities = Capabilities(schema=schema, seed=seed)
         self._delivery = Delivery(
             traffic=(traffic or SharedTraffic()).at(url),
@@ -98,6 +100,7 @@ class Providers:
     async def generate(self, requests: Sequence[Request]) -> list[Reply]:
         """See `LanguageModel.generate`."""
         check_requests(self, requests, "generate")
+        await self._enter()
         return list(await asyncio.gather(*map(self._reply, requests)))
 
     async def score(
@@ -112,7 +115,20 @@ class Providers:
         return 64 + sum(len(m.content.encode()) + 16 for m in messages)
 
     async def close(self) -> None:
-        """Leave the vendor's client to pydantic-ai, which shares it."""
+        """Close the connections that pydantic-ai made for this model."""
+        loop, self._loop = self._loop, None
+        if loop is asyncio.get_running_loop():
+            await self._model.__aexit__(None, None, None)
+
+    async def _enter(self) -> None:
+        """Have pydantic-ai open a client for the running event loop: connections belong to one."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            before, self._loop = self._loop, loop
+            if before is not None:  # it ended without `close`, and took its connections with it
+                with contextlib.suppress(RuntimeError):
+                    await self._model.__aexit__(None, None, None)
+            await self._model.__aenter__()
 
     async def _reply(self, request: Request) -> Reply:
         from pydantic_ai.direct import model_request
