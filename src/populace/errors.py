@@ -2,6 +2,8 @@
 
 from populace.kernel.errors import (
     AnswerError,
+    AnswerMissError,
+    BudgetError,
     CastError,
     MissingDecision,
     ParameterError,
@@ -29,6 +31,8 @@ __all__ = [
     "BadReply",
     "BadRequest",
     "CapabilityError",
+    "AnswerMissError",
+    "BudgetError",
     "CastError",
     "MissingDecision",
     "ModelError",

@@ -66,7 +66,44 @@ class RegistryError(PopulaceError):
 
 
 class RecordError(PopulaceError):
-    """A run directory cannot be written or read."""
+    """A run directory or an answer store cannot be written or read."""
+
+
+class AnswerMissError(RecordError):
+    """A store in strict mode holds no answer to a request, and strict mode calls nobody."""
+
+
+class BudgetError(PopulaceError):
+    """A call would pass a limit, or cannot be bounded or priced as its budget needs.
+
+    Attributes
+    ----------
+    scope, measure : str
+        The scope whose limit refuses, as "run/policy/...", and which of its measures: "tokens",
+        "calls", "usd" or "seconds". Empty when no limit was met.
+    limit, spent, held, asked : float
+        That scope's amounts of that measure, at the moment of the refusal.
+    at_end : str
+        What that scope declares for its end: "stop" or "missing".
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        mend: str = "",
+        scope: str = "",
+        measure: str = "",
+        limit: float = 0,
+        spent: float = 0,
+        held: float = 0,
+        asked: float = 0,
+        at_end: str = "",
+    ) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.scope, self.measure, self.at_end = scope, measure, at_end
+        self.limit, self.spent, self.held, self.asked = limit, spent, held, asked
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -1,0 +1,401 @@
+"""The answer store: every answer of a model is kept, so that no call is paid twice.
+
+SQLite in WAL mode holds one row an answer under the key of its request. An answer is on file before
+anybody gets it, and everybody gets what is on file, so that a replay gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from populace.kernel.errors import AnswerMissError, ParameterError, RecordError
+from populace.records import answer_files
+from populace.records.answer_files import Filter, Imported, Keep, Stats
+from populace.records.requests import canonical, digest, dump, hide
+
+Mode = Literal["fill", "strict", "refresh"]
+Call = Callable[[], Awaitable[Mapping[str, Any]]]
+_Slot = tuple[asyncio.AbstractEventLoop, str]
+
+FORMAT = 1
+_APPLICATION = 0x706F7061  # "popa", SQLite's application_id: tells our files from others'
+_SCHEMA = """
+CREATE TABLE answers (
+    key TEXT PRIMARY KEY NOT NULL, request TEXT NOT NULL, answer TEXT NOT NULL,
+    endpoint TEXT NOT NULL, model TEXT NOT NULL, op TEXT NOT NULL, created TEXT NOT NULL
+)
+"""
+_BUSY = 60.0  # seconds to wait for another process's write, which takes milliseconds
+_ANOTHER = "choose another file, or move this one away"
+
+
+def _utc_now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class AnswerStore:
+    """Answers by request, in one SQLite file (not on a network file system) or in memory.
+
+    Parameters
+    ----------
+    path : path or None
+        Made if absent, except in strict mode. None keeps answers in memory.
+    mode : "fill", "strict" or "refresh"
+        fill: call for what is not there, and keep it. strict: call for nothing; a miss is an error,
+        and the file is not touched. refresh: call once for every request, whatever is there, and
+        keep the new answer.
+    create : bool
+        False: the file must be there.
+    now : callable
+        The time as ISO 8601 text in UTC, kept with each answer.
+
+    Attributes
+    ----------
+    hits, paid, shared : int
+        Fetches answered from the file, by a call of their own, and by another's call in flight.
+
+    Raises
+    ------
+    RecordError
+        If the file is absent in strict mode, is not an answer store, is damaged, is of another
+        format, or cannot be written. By any method, if the file turns out to be damaged.
+
+    Notes
+    -----
+    *Tasks of one event loop* share calls: identical requests in flight are called once. Between
+    *threads and processes* each loop calls for itself while an answer is not on file: one request
+    may be paid once by each that missed it at the same time, and not again once it is on file. The
+    first answer on file is the one that all of them return.
+
+    A killed process loses no answer that it was given. After a power failure the file is sound, and
+    may lack the last answers.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        mode: Mode = "fill",
+        *,
+        create: bool = True,
+        now: Callable[[], str] = _utc_now,
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise ParameterError(
+                f"expected mode {', '.join(get_args(Mode))}, got {mode!r}", where="AnswerStore"
+            )
+        self.path = None if path is None else Path(path)
+        self.mode: Mode = mode
+        self.hits = self.paid = self.shared = 0
+        self._where = "answers in memory" if path is None else str(path)
+        self._now = now
+        self._lock = threading.Lock()
+        self._flights: dict[_Slot, _Flight] = {}
+        self._refreshed: set[str] = set()
+        with self._guard():
+            self._base = self._open(create)
+
+    async def fetch(
+        self, key: str | None, request: Mapping[str, Any], call: Call
+    ) -> tuple[dict[str, Any], bool]:
+        """Return the answer to a request, from the file or by `call`.
+
+        Parameters
+        ----------
+        key : str or None
+            As `populace.records.requests.key` gives it; None to have it worked out.
+        request : mapping
+            All that the answer depends on (see `populace.records.requests.FIELDS`).
+        call : callable
+            Asks the model: returns, when awaited, a mapping of JSON values, which is kept without
+            any secret of the request. It runs in a task of its own, for all that ask the same, and
+            is cancelled when none of them waits any longer.
+
+        Returns
+        -------
+        answer : dict
+            Everybody's own copy of what is on file.
+        paid : bool
+            Whether this fetch is the one to book the call: True for one of those that share it.
+
+        Raises
+        ------
+        AnswerMissError
+            In strict mode, if the answer is not there.
+        RecordError
+            If the request is none, the key is not its key, or the answer is not JSON.
+        Exception
+            What `call` raised, for all that shared it; nothing is kept, the next fetch calls again.
+        """
+        if key is None:
+            key = digest(canonical(request)[0])
+        slot = asyncio.get_running_loop(), key
+        if (flight := self._flights.get(slot)) is None:
+            if self._may_read(key) and (text := self._read(key)) is not None:
+                self._count("hits")
+                return self._parsed(key, text), False
+            if self.mode == "strict":
+                raise self._miss(request)
+            flight = self._depart(slot, request, call)
+        text, paid = await flight.wait()
+        self._count("paid" if paid else "shared")
+        return self._parsed(key, text), paid
+
+    def stats(self) -> Stats:
+        """Return what is in the store: answers by endpoint, model and operation, size and dates."""
+        with self._guard():
+            return answer_files.stats(self._base, self._where)
+
+    def export(self, path: str | Path) -> int:
+        """Write all answers as JSON Lines, sorted by key, and return their number.
+
+        Two stores with the same answers give the same bytes. The file is complete or absent.
+        """
+        with self._guard():
+            return answer_files.export(self._base, Path(path))
+
+    def import_(self, path: str | Path, keep: Keep | None = None) -> Imported:
+        """Add the answers of an exported file: all of them, or none if anything is wrong.
+
+        Parameters
+        ----------
+        keep : "ours" or "theirs", optional
+            Which of two different answers to one request stays; by default that is an error.
+
+        Raises
+        ------
+        RecordError
+            If the file is not an export, a line is damaged or its key is not that of its request,
+            or answers conflict and `keep` is not given.
+        """
+        with self._guard():
+            return answer_files.import_(self._base, Path(path), keep)
+
+    def prune(self, dry_run: bool = False, **only: str) -> int:
+        """Remove the answers for which all conditions hold, and return their number.
+
+        Parameters
+        ----------
+        dry_run : bool
+            Count only.
+        endpoint, model, op, before : str
+            Exact names; `before` is a date or time (ISO 8601, UTC) of when an answer was bought.
+            At least one: nothing removes every answer at once.
+        """
+        with self._guard():
+            return answer_files.prune(self._base, Filter(**only), dry_run)
+
+    def close(self) -> None:
+        """Close the file. Calls in flight go on, but their answers can no longer be kept."""
+        with self._lock:
+            self._base.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"AnswerStore({self._where!r}, {self.mode!r})"
+
+    # --- calls in flight
+
+    def _depart(self, slot: _Slot, request: Mapping[str, Any], call: Call) -> _Flight:
+        """Start the shared call for a key, once its request has proved to be sound."""
+        loop, key = slot
+        text, secrets = canonical(request)
+        if digest(text) != key:
+            raise RecordError(
+                "the key is not that of the request", where=self._where, mend="give key=None"
+            )
+
+        async def pay() -> str:
+            try:
+                answer = await call()
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise
+                # Nobody cancelled us: the waiters must not take it for a cancellation of theirs.
+                raise RecordError("the call cancelled itself", where=self._where) from None
+            if not isinstance(answer, Mapping):
+                raise RecordError(
+                    f"expected an answer by name, got {type(answer).__name__}", where=self._where
+                )
+            return self._write(key, text, dump(hide(answer, secrets), "answer"))
+
+        flight = _Flight(loop.create_task(pay()), self._flights, slot)
+        self._flights[slot] = flight
+        return flight
+
+    # --- rows
+
+    def _may_read(self, key: str) -> bool:
+        return self.mode != "refresh" or key in self._refreshed
+
+    def _read(self, key: str) -> str | None:
+        with self._guard():
+            row = self._base.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _write(self, key: str, request: str, answer: str) -> str:
+        """Keep an answer; return what is on file: an earlier one, if another process had it."""
+        asked = json.loads(request)
+        told = (str(asked[name]) for name in ("endpoint", "model", "op"))
+        with self._guard():
+            again = self.mode == "refresh" and key not in self._refreshed
+            verb = "REPLACE" if again else "IGNORE"
+            with self._base:
+                self._base.execute(
+                    f"INSERT OR {verb} INTO answers VALUES (?,?,?,?,?,?,?)",
+                    (key, request, answer, *told, self._now()),
+                )
+            if again:
+                self._refreshed.add(key)
+        return self._read(key) or answer
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            setattr(self, what, getattr(self, what) + 1)
+
+    def _parsed(self, key: str, text: str) -> dict[str, Any]:
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise RecordError(
+                f"the answer under {key} is damaged", where=self._where, mend=_ANOTHER
+            )
+        return answer
+
+    def _miss(self, request: Mapping[str, Any]) -> AnswerMissError:
+        asked = json.loads(canonical(request)[0])
+        messages = asked["messages"]
+        last = messages[-1] if isinstance(messages, list) and messages else messages
+        words = last.get("content", last) if isinstance(last, dict) else last
+        return AnswerMissError(
+            f"no answer of {asked['model']} at {asked['endpoint']} to {asked['op']} "
+            f"{str(words)!r:.120} (sample {asked['sample']})",
+            where=self._where,
+            mend="run once in mode fill, with the model at hand",
+        )
+
+    # --- the file
+
+    def _open(self, create: bool) -> sqlite3.Connection:
+        if self.path is None:
+            base = sqlite3.connect(":memory:", check_same_thread=False)
+            _prepare(base)
+            return base
+        if self.mode != "strict" and create and not self.path.exists():
+            _make(self.path)
+        if not self.path.is_file():
+            raise RecordError("no answers are here", where=self._where, mend="check the path")
+        address = f"{self.path.resolve().as_uri()}?mode=rw"
+        if self.mode == "strict" and not os.access(self.path.parent, os.W_OK):
+            # SQLite could not put its shared memory beside the file.
+            address = f"{self.path.resolve().as_uri()}?immutable=1"
+        base = sqlite3.connect(address, uri=True, timeout=_BUSY, check_same_thread=False)
+        try:
+            self._check(base)
+            if self.mode == "strict":
+                base.execute("PRAGMA query_only=ON")
+            # A commit is in the system's hands at once, and forced to disk at each checkpoint.
+            base.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            base.close()
+            raise
+        return base
+
+    def _check(self, base: sqlite3.Connection) -> None:
+        application, version = (
+            int(base.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("application_id", "user_version")
+        )
+        if application != _APPLICATION:
+            raise RecordError("is not an answer store", where=self._where, mend=_ANOTHER)
+        if version != FORMAT:
+            raise RecordError(
+                f"expected an answer store of format {FORMAT}, got {version}",
+                where=self._where,
+                mend="use the version of populace that wrote it",
+            )
+        base.execute("SELECT key, answer FROM answers LIMIT 1").fetchone()
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        """One use of the file at a time, and its failures in our own type."""
+        with self._lock:
+            try:
+                yield
+            except (sqlite3.Error, OSError, UnicodeError) as error:
+                raise RecordError(
+                    f"cannot be used as an answer store: {error}", where=self._where, mend=_ANOTHER
+                ) from error
+
+
+class _Flight:
+    """A call in flight in one event loop, and how many wait for it."""
+
+    def __init__(self, task: asyncio.Task[str], flights: dict[_Slot, _Flight], slot: _Slot) -> None:
+        self.task, self._flights, self._slot = task, flights, slot
+        self._waiting, self._booked = 0, False
+        task.add_done_callback(self._land)
+
+    async def wait(self) -> tuple[str, bool]:
+        """Return the answer, and True to the first that takes it; the last to leave cancels."""
+        self._waiting += 1
+        try:
+            text = await asyncio.shield(self.task)
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not self.task.done():
+                self._forget()  # whoever asks from now on makes a call of their own
+                self.task.cancel()
+        paid, self._booked = not self._booked, True
+        return text, paid
+
+    def _land(self, task: asyncio.Task[str]) -> None:
+        if not task.cancelled():
+            task.exception()  # whoever still waits has it: none goes unretrieved
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._flights.get(self._slot) is self:
+            del self._flights[self._slot]
+
+
+def _prepare(base: sqlite3.Connection) -> None:
+    base.execute(_SCHEMA)
+    base.execute(f"PRAGMA application_id={_APPLICATION}")
+    base.execute(f"PRAGMA user_version={FORMAT}")
+    base.commit()
+
+
+def _make(path: Path) -> None:
+    """Make an empty store beside `path` and link it into place: whole, and by one process only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        beside.unlink(missing_ok=True)  # left by a killed process of the same number
+        with contextlib.closing(sqlite3.connect(beside)) as base:
+            base.execute("PRAGMA journal_mode=WAL")
+            _prepare(base)
+        with contextlib.suppress(FileExistsError):
+            try:
+                os.link(beside, path)
+            except (PermissionError, NotImplementedError):  # a file system without hard links
+                if not path.exists():
+                    os.rename(beside, path)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            beside.with_name(beside.name + suffix).unlink(missing_ok=True)
