@@ -1,9 +1,9 @@
 """The key of a model's answer: SHA-256 of a canonical JSON text of all that it depends on.
 
-Canonical JSON here is RFC 8259 JSON in ASCII, names sorted by code point, no spaces, whole floats
-written as integers (0.0 and 0 ask the same; RFC 8785 does so too), integers of any length exact
-(seeds have 64 bits; RFC 8785 would round them). Texts are not normalised: a model reads the two
-forms of an accented letter as different tokens.
+Canonical JSON here is RFC 8259 JSON in ASCII, names sorted by code point, no spaces, and one text a
+number: whole floats as integers (0.0 asks what 0 asks), others in Python's shortest form, integers
+of any length exact (seeds have 64 bits; RFC 8785 would round them). Texts are not normalised: a
+model reads the two forms of an accented letter as different tokens.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise RecordError(f"expected finite numbers, got {value}", where=where)
-        return int(value) if value.is_integer() and abs(value) < 2**53 else float(value)
+        return int(value) if value.is_integer() else float(value)
     if isinstance(value, Mapping):
         return {_name(k, where): _plain(v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(value, (list, tuple)):
