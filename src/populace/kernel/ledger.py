@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from populace.kernel.spend import Spend, Total
+from populace.kernel.spend import Spend, Total, amounts
 
 _Key = tuple[int, str, str, str]
 
@@ -50,9 +50,10 @@ class Ledger:
         """Book what one or more calls cost, and what of it was billed."""
         with self._lock:
             row = self._rows[self.tick, kind, policy, model]
-            for totals in (row, self._sum):
-                totals[0].add(logical)
-                totals[1].add(billed)
+            for side, spend in enumerate((logical, billed)):
+                own = amounts(spend)
+                row[side].add(spend, own)
+                self._sum[side].add(spend, own)
 
     def table(self, tick: int | None = None) -> list[dict[str, Any]]:
         """Return a row a tick, kind, policy and model, in that order; of one tick if given.

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal, get_args
 
 from populace.kernel.errors import ParameterError, RecordError
 from populace.records.files import write_atomically
-from populace.records.requests import canonical, digest, dump, hide
+from populace.records.requests import canonical, dump, hide
 
 Keep = Literal["ours", "theirs"]
 
@@ -174,13 +174,11 @@ def _rows(lines: Iterator[str], path: Path) -> Iterator[tuple[str, ...]]:
             or not isinstance(entry["created"], str)
         ):
             raise RecordError("expected an answer with its request", where=where)
-        text, secrets = canonical(entry["request"])
-        if digest(text) != entry["key"]:
+        asked = canonical(entry["request"])
+        if asked.key != entry["key"]:
             raise RecordError("the key is not that of the request", where=where)
-        request = json.loads(text)
-        answer = dump(hide(entry["answer"], secrets), where)
-        told = (str(request[name]) for name in ("endpoint", "model", "op"))
-        yield entry["key"], text, answer, *told, entry["created"]
+        answer = dump(hide(entry["answer"], asked.secrets), where)
+        yield asked.key, asked.text, answer, *asked.labels, entry["created"]
 
 
 def _json(line: str) -> Any:

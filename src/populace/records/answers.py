@@ -20,7 +20,7 @@ from typing import Any, Literal, Self, get_args
 from populace.kernel.errors import AnswerMissError, ParameterError, RecordError
 from populace.records import answer_files
 from populace.records.answer_files import Filter, Imported, Keep, Stats
-from populace.records.requests import canonical, digest, dump, hide
+from populace.records.requests import Canonical, canonical, dump, hide
 
 Mode = Literal["fill", "strict", "refresh"]
 Call = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -135,16 +135,16 @@ class AnswerStore:
         Exception
             What `call` raised, for all that shared it; nothing is kept, the next fetch calls again.
         """
-        if key is None:
-            key = digest(canonical(request)[0])
+        asked = canonical(request) if key is None else None
+        key = asked.key if asked else str(key)
         slot = asyncio.get_running_loop(), key
         if (flight := self._flights.get(slot)) is None:
             if self._may_read(key) and (text := self._read(key)) is not None:
                 self._count("hits")
                 return self._parsed(key, text), False
             if self.mode == "strict":
-                raise self._miss(request)
-            flight = self._depart(slot, request, call)
+                raise self._miss(asked or canonical(request))
+            flight = self._depart(slot, asked or canonical(request), call)
         text, paid = await flight.wait()
         self._count("paid" if paid else "shared")
         return self._parsed(key, text), paid
@@ -209,11 +209,10 @@ class AnswerStore:
 
     # --- calls in flight
 
-    def _depart(self, slot: _Slot, request: Mapping[str, Any], call: Call) -> _Flight:
-        """Start the shared call for a key, once its request has proved to be sound."""
+    def _depart(self, slot: _Slot, asked: Canonical, call: Call) -> _Flight:
+        """Start the shared call for a key, once it has proved to be that of its request."""
         loop, key = slot
-        text, secrets = canonical(request)
-        if digest(text) != key:
+        if asked.key != key:
             raise RecordError(
                 "the key is not that of the request", where=self._where, mend="give key=None"
             )
@@ -230,7 +229,7 @@ class AnswerStore:
                 raise RecordError(
                     f"expected an answer by name, got {type(answer).__name__}", where=self._where
                 )
-            return self._write(key, text, dump(hide(answer, secrets), "answer"))
+            return self._write(key, asked, dump(hide(answer, asked.secrets), "answer"))
 
         flight = _Flight(loop.create_task(pay()), self._flights, slot)
         self._flights[slot] = flight
@@ -246,21 +245,18 @@ class AnswerStore:
             row = self._base.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
-    def _write(self, key: str, request: str, answer: str) -> str:
+    def _write(self, key: str, asked: Canonical, answer: str) -> str:
         """Keep an answer; return what is on file: an earlier one, if another process had it."""
-        asked = json.loads(request)
-        told = (str(asked[name]) for name in ("endpoint", "model", "op"))
+        row = (key, asked.text, answer, *asked.labels, self._now())
         with self._guard():
             again = self.mode == "refresh" and key not in self._refreshed
             verb = "REPLACE" if again else "IGNORE"
             with self._base:
-                self._base.execute(
-                    f"INSERT OR {verb} INTO answers VALUES (?,?,?,?,?,?,?)",
-                    (key, request, answer, *told, self._now()),
-                )
+                sql = f"INSERT OR {verb} INTO answers VALUES (?,?,?,?,?,?,?)"
+                kept = self._base.execute(sql, row).rowcount == 1
             if again:
                 self._refreshed.add(key)
-        return self._read(key) or answer
+        return answer if kept else self._read(key) or answer
 
     def _count(self, what: str) -> None:
         with self._lock:
@@ -277,14 +273,14 @@ class AnswerStore:
             )
         return answer
 
-    def _miss(self, request: Mapping[str, Any]) -> AnswerMissError:
-        asked = json.loads(canonical(request)[0])
-        messages = asked["messages"]
+    def _miss(self, asked: Canonical) -> AnswerMissError:
+        endpoint, model, op = asked.labels
+        messages = asked.plain["messages"]
         last = messages[-1] if isinstance(messages, list) and messages else messages
         words = last.get("content", last) if isinstance(last, dict) else last
         return AnswerMissError(
-            f"no answer of {asked['model']} at {asked['endpoint']} to {asked['op']} "
-            f"{str(words)!r:.120} (sample {asked['sample']})",
+            f"no answer of {model} at {endpoint} to {op} {str(words)!r:.120} "
+            f"(sample {asked.plain['sample']})",
             where=self._where,
             mend="run once in mode fill, with the model at hand",
         )

@@ -14,7 +14,8 @@ import math
 import operator
 import re
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from populace.kernel.errors import RecordError
 
@@ -54,16 +55,29 @@ def key(request: Mapping[str, Any]) -> str:
     RecordError
         If a name is missing, or a value is not JSON (NaN, bytes, a name that is no text ...).
     """
-    return digest(canonical(request)[0])
+    return canonical(request).key
 
 
-def digest(text: str) -> str:
-    """Return the SHA-256 of a canonical text in hexadecimal."""
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+class Canonical(NamedTuple):
+    """A request without its secrets, its canonical JSON, and the secrets that were in it."""
+
+    plain: dict[str, Any]
+    text: str
+    secrets: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The SHA-256 of the text in hexadecimal."""
+        return hashlib.sha256(self.text.encode("ascii")).hexdigest()
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Endpoint, model and operation, by which a store is looked through."""
+        return str(self.plain["endpoint"]), str(self.plain["model"]), str(self.plain["op"])
 
 
-def canonical(request: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the canonical JSON of a request without its secrets, and the secrets found.
+def canonical(request: Mapping[str, Any]) -> Canonical:
+    """Return a request in the one form that its key is made of.
 
     Raises
     ------
@@ -82,7 +96,8 @@ def canonical(request: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     plain = _without_secrets(request, "request", found)
     # Longest first: one secret may be a part of another.
     secrets = tuple(sorted({s for s in found if len(s) >= _SHORTEST}, key=lambda s: (-len(s), s)))
-    return dump(hide(plain, secrets), "key"), secrets
+    plain = hide(plain, secrets)
+    return Canonical(plain, dump(plain, "key"), secrets)
 
 
 def hide(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -122,10 +137,10 @@ def _plain(value: Any, where: str) -> Any:
         if not math.isfinite(value):
             raise RecordError(f"expected finite numbers, got {value}", where=where)
         return int(value) if value.is_integer() else float(value)
-    if isinstance(value, Mapping):
-        return {_name(k, where): _plain(v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v, where) for v in value]
+    if isinstance(value, Mapping):
+        return {_name(k, where): _plain(v, f"{where}.{k}") for k, v in value.items()}
     try:
         return operator.index(value)
     except TypeError:
@@ -163,6 +178,7 @@ def _hidden_in_url(match: re.Match[str], found: list[str]) -> str:
     return f"{match[0][0]}{match[1]}={HIDDEN}"
 
 
+@lru_cache(maxsize=1024)
 def _is_secret(name: str) -> bool:
     return _SECRET.search(re.sub(r"[^a-z0-9]", "", name.lower())) is not None
 
