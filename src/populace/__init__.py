@@ -33,6 +33,11 @@ _HOME = {
     "compare_orders": "testing",
     "Run": "records",
     **dict.fromkeys(["Network", "Groups", "Grid"], "geometry"),
+    "Language": "language.policy",
+    "Prompts": "language.prompts",
+    "Fitted": "language.calibrate",
+    "Surrogate": "language.surrogate",
+    "check_prompt": "language.check",
     **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
 }
 

@@ -25,6 +25,7 @@ class Outcome(IntEnum):
     FAILED = 4
     OVER_BUDGET = 5
     FALLBACK = 6
+    REFUSED = 7
 
     @property
     def label(self) -> str:

@@ -65,6 +65,10 @@ class RegistryError(PopulaceError):
     """A world or policy of that name is not installed."""
 
 
+class PromptError(PopulaceError):
+    """A prompt file is malformed, or names what the world does not show or cannot be said."""
+
+
 class RecordError(PopulaceError):
     """A run directory or an answer store cannot be written or read."""
 
