@@ -159,7 +159,7 @@ def test_large_groups_share_samples_with_the_stated_variance():
     factor = 1 + (size - 1) / k
     assert abs(bias(values, count, size, spread=factor)) < SDS
     # X given the samples' mean m is binomial; E z^4 is at most 3 + 1/(k p q) <= 3 + 1/(5 * 0.09),
-    # so the variance of z^2 is at most 4.3 and D's standard deviation 1.5 times that of `dispersion`
+    # so the variance of z^2 is at most 4.3, D's standard deviation 1.5 times that of `dispersion`
     assert abs(dispersion(values, count, size, spread=factor)) < 1.5 * SDS
     assert dispersion(values, count, size) > SDS
 

@@ -286,7 +286,7 @@ def test_deadlines_cancel():
 
 def test_prompts_are_checked_before_the_first_call():
     model = Analytic(lambda m, c: [1, 1, 1])
-    with pytest.raises(PromptError, match="does not show {x}"):
+    with pytest.raises(PromptError, match=r"does not show \{x\}"):
         answer(Language(model, PLAIN), observe("go", 2, ABC, y=1))
     with pytest.raises(PromptError, match="does not list the options"):
         answer(Language(model, PLAIN, orders="all"), go())
@@ -469,7 +469,7 @@ def test_the_check_names_what_is_missing():
     model = Analytic(lambda m, c: ModelTimeout("late"))
     with pytest.raises(PromptError, match="no options are known"):
         asyncio.run(check_prompt(PLAIN, "go", model, {"x": [1]}))
-    with pytest.raises(PromptError, match="not show {x}"):
+    with pytest.raises(PromptError, match=r"not show \{x\}"):
         asyncio.run(check_prompt(PLAIN, "go", model, {"y": [1]}, ABC))
     with pytest.raises(PolicyError, match="late"):
         asyncio.run(check_prompt(PLAIN, "go", model, {"x": [1]}, ABC))

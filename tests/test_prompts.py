@@ -62,7 +62,7 @@ def test_templates_know_names_and_braces_only():
     ["{a.__class__}{", "{a[0]}", "{a!r}", "{a:>10}", "{}", "{ a }", "a}", "{a", "{0}", "{-a}"],
 )
 def test_anything_else_is_refused(text):
-    with pytest.raises(PromptError, match="expected {column}, got"):
+    with pytest.raises(PromptError, match=r"expected \{column\}, got"):
         Template(text)
 
 
@@ -349,7 +349,7 @@ def test_prompts_that_fit_are_silent_and_unknown_kinds_are_named():
 def test_what_differs_between_agents_is_not_shared():
     prompts = load('[kind.k]\nshared = "{age}"\nagent = "x"')
     assert prompts.render(observe("k", 2, Text(), age=[3, 3])).shared[0].content == "3"
-    with pytest.raises(PromptError, match="{age}, which differs between agents"):
+    with pytest.raises(PromptError, match=r"\{age\}, which differs between agents"):
         prompts.render(observe("k", 2, Text(), age=[3, 4]))
 
 

@@ -161,7 +161,7 @@ class Wording:
             try:
                 codes, keys = factorise(values)
             except TypeError as error:
-                raise PromptError(f"cannot put this into words: {error}", where=self.where) from None
+                raise PromptError(f"cannot be put into words: {error}", where=self.where) from None
         if keys.dtype.kind in "biu" and self.words is None and (self.below or self.round):
             own, keys = self._real_codes(keys.astype(np.float64))
             codes = own[codes]
@@ -229,7 +229,7 @@ class Wording:
         elif isinstance(key, float):
             said = _plain(key)
         else:
-            raise PromptError(f"cannot put a {type(key).__name__} into words", where=self.where)
+            raise PromptError(f"a {type(key).__name__} cannot be put into words", where=self.where)
         return f"{said} {self.unit}" if self.unit else said
 
     def _coded(self, key: Any) -> str:
