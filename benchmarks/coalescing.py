@@ -116,7 +116,7 @@ def main() -> None:
     if options.model:
         from populace.language.opening import open_model
 
-        model = open_model(options.model, memory=0)  # remembering would spare the second round
+        model = open_model(options.model, memory=0, threads=1)  # nothing remembered between rounds
     people = Town(options.agents).people
     look = {name: people[name] for name in ("age", "job", "risk")}
     seen = observe("stay", people, HOME, see=list(look), cases=120, advice=1)

@@ -37,7 +37,7 @@ from populace.language.model import (
     ModelUnavailable,
 )
 from populace.records.answers import AnswerStore
-from populace.testing import observe
+from populace.testing import check_policy, observe
 from tests.analytic import Analytic, numbers
 
 ABC = Choice(["a", "b", "c"])
@@ -307,7 +307,7 @@ def test_kinds_without_a_prompt_abstain():
      {"timeout": 0}, {"calibration": "platt"}, {"calibration": {"gone": None}}],
 )  # fmt: skip
 def test_bad_settings(settings):
-    with pytest.raises(ParameterError, match="expected"):
+    with pytest.raises(ParameterError, match=r"expected|unknown"):
         Language(Analytic(), PLAIN, **settings)
 
 
@@ -377,6 +377,42 @@ def test_an_unbounded_reservation_is_an_error():
     policy.equip(Resources(budget=Budget(seconds=5)))
     with pytest.raises(BudgetError, match="upper bound"):
         answer(policy, go(1))
+
+
+@pytest.mark.parametrize("score", [True, False])
+def test_an_estimate_is_what_is_then_asked(score):
+    model = Analytic(lambda m, c: [1, 2, 3], score=score)
+    settings = {"orders": "all", "draws": 3} | ({"calibration": "content-free"} if score else {})
+    policy = Language(model, LISTED, **settings)
+    o = go(10, x=np.array([0] * 8 + [1] * 2))
+    expected = policy.estimate(o)
+    assert model.calls == 0
+    answer(policy, o)
+    (asked,) = policy.report()
+    assert (expected.agents, expected.distinct, expected.calls, expected.tokens_in) == (
+        asked.agents,
+        asked.distinct,
+        asked.calls,
+        asked.tokens_in,
+    )
+    assert model.calls == asked.calls
+    assert expected.tokens_out >= asked.tokens_out
+
+
+def test_a_model_may_be_named(monkeypatch):
+    from populace.language import opening
+
+    model = Analytic(lambda m, c: [0, 1, 0])
+    monkeypatch.setattr(opening, "open_model", {"mine": model}.__getitem__)
+    assert answer(Language("mine", PLAIN), go(3)).values.tolist() == [1, 1, 1]
+
+
+def test_language_minds_keep_the_rules_of_the_kernel():
+    def policy():
+        return Language(Analytic(lambda m, c: [1, numbers(m[-1].content)[0] + 1, 1]), PLAIN)
+
+    report = check_policy(policy, lambda seed: [go(30, seed=seed), go(8, seed=seed, tick=1)])
+    report.raise_if_failed()
 
 
 # -- in a world ------------------------------------------------------------------------------------

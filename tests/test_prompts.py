@@ -346,6 +346,23 @@ def test_prompts_that_fit_are_silent_and_unknown_kinds_are_named():
         load(STAY).validate("sty", [], OPTIONS)
 
 
+def test_examples_of_numbers_and_records_are_checked_too():
+    table = {"agent": "x", "examples": [{"answer": 3}]}
+    Prompts.load({"kind": {"k": table}}).validate("k", [], Number(0, 5))
+    with pytest.raises(PromptError, match="the answer 3 is not a number in \\[0, 2\\]"):
+        Prompts.load({"kind": {"k": table}}).validate("k", [], Number(0, 2))
+    record = {"agent": "x", "shared": "{schema}", "examples": [{"answer": {"a": 1}}]}
+    prompts = Prompts.load({"kind": {"k": record}})
+    prompts.validate("k", [], Record(a=Number(0, 1)))
+    with pytest.raises(PromptError, match="is not a record"):
+        prompts.validate("k", [], Record(b=Number(0, 1)))
+    rendered = prompts.render(observe("k", 1, Record(a=Number(0, 1))))
+    assert json.loads(rendered.shared[0].content) == json_schema(Record(a=Number(0, 1)))
+    assert rendered.shared[2].content == '{"a": 1}'
+    with pytest.raises(PromptError, match="bounds differ between agents"):
+        prompts.validate("k", [], Record(a=Number(0, [1, 2])))
+
+
 def test_what_differs_between_agents_is_not_shared():
     prompts = load('[kind.k]\nshared = "{age}"\nagent = "x"')
     assert prompts.render(observe("k", 2, Text(), age=[3, 3])).shared[0].content == "3"

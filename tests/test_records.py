@@ -21,7 +21,7 @@ from populace.records.tables import TABLES
 
 
 def asked() -> AskCount:
-    return AskCount("people", "move", "rule", 5, np.array([3, 0, 2, 0, 0, 0, 0]), 0.25)
+    return AskCount("people", "move", "rule", 5, np.array([3, 0, 2, 0, 0, 0, 0, 0]), 0.25)
 
 
 def seen() -> PanelRows:
@@ -71,7 +71,7 @@ EXPECTED = {
     ),
     "asks": (
         ["tick", "population", "kind", "policy", "agents", *OUTCOMES, "seconds"],
-        [(t, "people", "move", "rule", 5, 3, 0, 2, 0, 0, 0, 0, 0.25) for t in range(4)],
+        [(t, "people", "move", "rule", 5, 3, 0, 2, 0, 0, 0, 0, 0, 0.25) for t in range(4)],
     ),
     "panel": (
         ["tick", "population", "id", "kind", "policy", "outcome", "value", "label"],

@@ -44,7 +44,7 @@ CHARTS: list[dict[str, Any]] = [
 
 
 def asked(policy: str, acted: int, invalid: int) -> AskCount:
-    counts = np.array([acted, 0, invalid, 0, 0, 0, 0])
+    counts = np.array([acted, 0, invalid, 0, 0, 0, 0, 0])
     return AskCount("people", "move", policy, acted + invalid, counts, 0.25)
 
 

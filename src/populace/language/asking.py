@@ -70,6 +70,26 @@ class Asked:
     tokens_out: int
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What an ask would take if nothing were stored yet.
+
+    Attributes
+    ----------
+    agents, distinct, calls : int
+    tokens_in : int
+        By the model's own count, or the bound that it gives.
+    tokens_out : int
+        At most.
+    """
+
+    agents: int
+    distinct: int
+    calls: int
+    tokens_in: int
+    tokens_out: int
+
+
 class Asker:
     """Sends what agents are asked to one model, and keeps account.
 
@@ -109,21 +129,7 @@ class Asker:
         outcome : uint8 array of shape (m,)
             Why a prompt has no answer in some order, or for lack of the content-free ones.
         """
-        space, prompt = observation.space, self.prompts.kind(observation.kind)
-        assert isinstance(space, Choice)
-        choices = prompt.wordings(space.options)
-        if prompt.format == "text":
-            choices = [f" {choice}" for choice in choices]
-        requests: list[Request] = []
-        for order in orders:
-            rendered = self.prompts.render(observation, found, order=order)
-            for i in which.tolist():
-                label = _label(observation, int(found.first[i]))
-                messages = rendered.messages(i)
-                requests.append(Request(messages=messages, stop=prompt.stop, label=label))
-            for blank in blanks:
-                empty = self.prompts.render(observation, found, order=order, blank=blank)
-                requests.append(Request(messages=empty.messages(0), stop=prompt.stop))
+        requests, choices = self.score_requests(observation, found, which, orders, blanks)
         m, k, each = len(which), len(choices), len(which) + len(blanks)
         sizes = [*found.sizes[which].tolist(), *(1 for _ in blanks)] * len(orders)
         answered = await self._calls(observation).score(requests, choices, sizes)
@@ -149,24 +155,7 @@ class Asker:
         With several orders, each sample lists the options in one of them, by its number.
         """
         space, prompt = observation.space, self.prompts.kind(observation.kind)
-        schemas = self.schemas(observation, found)
-        rendered = [self._rendered(observation, found, order) for order in orders]
-        requests = []
-        for i, agent, number in zip(
-            dealt.prompt.tolist(), dealt.agent.tolist(), dealt.sample, strict=True
-        ):
-            requests.append(
-                Request(
-                    messages=rendered[number % len(orders)].messages(i),
-                    stop=prompt.stop,
-                    max_tokens=prompt.max_tokens,
-                    temperature=temperature,
-                    schema=schemas[i if len(schemas) > 1 else 0],
-                    seed=observation.random.seed,
-                    sample=number,
-                    label=_label(observation, agent),
-                )
-            )
+        requests = self.sample_requests(observation, found, dealt, orders, temperature)
         sizes = dealt.sizes.tolist()
         answered = await self._calls(observation).generate(requests, sizes)
         self._account(observation, len(found), requests, sizes, answered)
@@ -185,6 +174,62 @@ class Asker:
                 text = answered[i].answer.text
                 self._fail(observation, Outcome.INVALID, sizes[i], requests[i], text, why)
         return values, outcome
+
+    def score_requests(
+        self,
+        observation: Observation,
+        found: Distinct,
+        which: NDArray[Any],
+        orders: Sequence[tuple[int, ...]],
+        blanks: Sequence[str],
+    ) -> tuple[list[Request], list[str]]:
+        """Return the requests of `scores`, order by order, and the choices to score."""
+        space, prompt = observation.space, self.prompts.kind(observation.kind)
+        assert isinstance(space, Choice)
+        choices = prompt.wordings(space.options)
+        if prompt.format == "text":
+            choices = [f" {choice}" for choice in choices]
+        requests: list[Request] = []
+        for order in orders:
+            rendered = self.prompts.render(observation, found, order=order)
+            for i in which.tolist():
+                label = _label(observation, int(found.first[i]))
+                messages = rendered.messages(i)
+                requests.append(Request(messages=messages, stop=prompt.stop, label=label))
+            for blank in blanks:
+                empty = self.prompts.render(observation, found, order=order, blank=blank)
+                requests.append(Request(messages=empty.messages(0), stop=prompt.stop))
+        return requests, choices
+
+    def sample_requests(
+        self,
+        observation: Observation,
+        found: Distinct,
+        dealt: Deal,
+        orders: Sequence[tuple[int, ...]],
+        temperature: float,
+    ) -> list[Request]:
+        """Return the requests of `samples`."""
+        prompt = self.prompts.kind(observation.kind)
+        schemas = self.schemas(observation, found)
+        rendered = [self._rendered(observation, found, order) for order in orders]
+        requests = []
+        for i, agent, number in zip(
+            dealt.prompt.tolist(), dealt.agent.tolist(), dealt.sample, strict=True
+        ):
+            requests.append(
+                Request(
+                    messages=rendered[number % len(orders)].messages(i),
+                    stop=prompt.stop,
+                    max_tokens=prompt.max_tokens,
+                    temperature=temperature,
+                    schema=schemas[i if len(schemas) > 1 else 0],
+                    seed=observation.random.seed,
+                    sample=number,
+                    label=_label(observation, agent),
+                )
+            )
+        return requests
 
     def schemas(self, observation: Observation, found: Distinct) -> list[dict[str, Any] | None]:
         """Return the JSON schema of each distinct prompt's answer, or the one of all of them."""

@@ -53,9 +53,10 @@ class KindPrompt:
         return tuple(dict.fromkeys(n for n in names if n not in MADE))
 
     @property
-    def names_options(self) -> bool:
-        """Whether the prompt lists the options, so that their order may matter."""
-        return any("options" in t.names for t in (self.system, self.shared, self.agent))
+    def made(self) -> set[str]:
+        """Which of the fields that are made the templates name."""
+        names = (*self.system.names, *self.shared.names, *self.agent.names)
+        return {name for name in names if name in MADE}
 
     def wordings(self, options: Sequence[str]) -> list[str]:
         """Return the options as the prompt says them."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from populace.kernel.answers import Answers, Outcome
 from populace.kernel.errors import ParameterError, PolicyError, PromptError
 from populace.kernel.observation import Observation
+from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.spaces import Choice
-from populace.language.asking import Asked, Asker, Failure
+from populace.language.asking import Asked, Asker, Estimate, Failure
 from populace.language.calibrate import (
     BLANKS,
     Calibration,
@@ -26,6 +27,7 @@ from populace.language.calibrate import (
     tempered,
 )
 from populace.language.coalesce import (
+    Deal,
     deal,
     every_sample,
     kept_apart,
@@ -33,7 +35,7 @@ from populace.language.coalesce import (
     sampled,
     samples_for,
 )
-from populace.language.model import LanguageModel
+from populace.language.model import LanguageModel, Message
 from populace.language.prompts import Distinct, Prompts
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Probabilities:
         return Answers(values, self.outcome[index])
 
 
-class Language:
+class Language(Parametric):
     """A language model decides, through prompts over the columns that the world shows.
 
     Agents that read the same prompt share its calls and never its answer (see
@@ -74,7 +76,8 @@ class Language:
 
     Parameters
     ----------
-    model : LanguageModel
+    model : LanguageModel or str
+        A name is opened as by `populace.language.opening.open_model`, for instance ``embedded``.
     prompts : path, mapping or Prompts
     orders : int or "all"
         In how many orders a choice's options are listed; the probabilities are averaged, which is
@@ -104,17 +107,33 @@ class Language:
 
     def __init__(
         self,
-        model: LanguageModel,
-        prompts: Prompts | Mapping[str, Any] | str | Path,
+        model: Annotated[LanguageModel | str, Parameter("who answers, for instance embedded")],
+        prompts: Annotated[
+            Prompts | Mapping[str, Any] | str | Path, Parameter("TOML file of prompts")
+        ],
         *,
-        orders: int | Literal["all"] = 1,
-        calibration: Calibration | Mapping[str, Calibration] = None,
-        draws: int | Literal["auto"] = "auto",
-        precision: float = 0.05,
-        temperature: float = 1.0,
-        timeout: float | None = None,
-        name: str = "language",
+        orders: Annotated[
+            int | Literal["all"], Parameter("orders in which options are listed")
+        ] = 1,
+        calibration: Annotated[
+            Calibration | Mapping[str, Calibration], Parameter("correction of scored choices")
+        ] = None,
+        draws: Annotated[
+            int | Literal["auto"], Parameter("most samples that a group shares, without scores")
+        ] = "auto",
+        precision: Annotated[
+            float, Parameter("standard error that sharing samples may give", high=0.5)
+        ] = 0.05,
+        temperature: Annotated[float, Parameter("1: the model's own distribution", low=0)] = 1.0,
+        timeout: Annotated[
+            float | None, Parameter("until a call is cancelled", unit="s", low=0)
+        ] = None,
+        name: Annotated[str, Parameter("in the ledger")] = "language",
     ) -> None:
+        if isinstance(model, str):
+            from populace.language.opening import open_model
+
+            model = open_model(model)
         self.model, self.prompts = model, Prompts.load(prompts)
         _check(orders == "all" or _count(orders), "orders", "1 or more, or 'all'", orders)
         _check(draws == "auto" or _count(draws), "draws", "1 or more, or 'auto'", draws)
@@ -134,9 +153,8 @@ class Language:
             "timeout": timeout,
         }
 
-    @property
-    def _given_parameters(self) -> dict[str, Any]:
-        """What the manifest says of this policy."""
+    def describe(self) -> dict[str, Any]:
+        """Return what the manifest says of this policy: model, digest of the prompts, settings."""
         model = asdict(self.model.identity)
         return {"model": model, "prompts": {"sha256": self.prompts.digest}, **self._settings}
 
@@ -165,14 +183,50 @@ class Language:
         if isinstance(observation.space, Choice) and self.model.capabilities.score:
             return (await self.probabilities(observation)).draw(observation)
         space = observation.space
-        found = self.prompts.distinct(observation, kept_apart(space))
-        digests = self._asker.digests(observation, found)
-        dealt = deal(observation, found.index, digests, self.most)
-        orders = rotations(space, self.orders)
+        found, dealt, orders = self._dealt(observation)
         values, outcome = await self._asker.samples(
             observation, found, dealt, orders, self.temperature
         )
         return Answers(space.take(values, dealt.of), outcome[dealt.of])
+
+    def _dealt(self, observation: Observation) -> tuple[Distinct, Deal, list[tuple[int, ...]]]:
+        found = self.prompts.distinct(observation, kept_apart(observation.space))
+        digests = self._asker.digests(observation, found)
+        dealt = deal(observation, found.index, digests, self.most)
+        return found, dealt, rotations(observation.space, self.orders)
+
+    def estimate(self, observation: Observation) -> Estimate:
+        """Return what `act` on this observation would take, without calling anybody.
+
+        Raises
+        ------
+        PromptError
+            As `act`.
+        """
+        if observation.kind not in self.prompts:
+            return Estimate(len(observation), 0, 0, 0, 0)
+        self.validate(observation)
+        space, asker = observation.space, self._asker
+        if isinstance(space, Choice) and self.model.capabilities.score:
+            found = self.prompts.distinct(observation)
+            which, orders = np.arange(len(found)), rotations(space, self.orders)
+            blanks = self._blanks(observation.kind)
+            requests, choices = asker.score_requests(observation, found, which, orders, blanks)
+            most = sum(self.model.count_tokens([Message("user", c)]) for c in choices)
+        else:
+            found, dealt, orders = self._dealt(observation)
+            requests = asker.sample_requests(observation, found, dealt, orders, self.temperature)
+            most = self.prompts.kind(observation.kind).max_tokens
+        return Estimate(
+            agents=len(observation),
+            distinct=len(found),
+            calls=len(requests),
+            tokens_in=sum(self.model.count_tokens(r.messages) for r in requests),
+            tokens_out=most * len(requests),
+        )
+
+    def _blanks(self, kind: str) -> tuple[str, ...]:
+        return BLANKS if self.calibration.get(kind) == "content-free" else ()
 
     async def probabilities(
         self,
@@ -253,7 +307,7 @@ class Language:
         orders: list[tuple[int, ...]],
     ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         calibration = self.calibration.get(observation.kind)
-        blanks = BLANKS if calibration == "content-free" else ()
+        blanks = self._blanks(observation.kind)
         tables, empty, went = await self._asker.scores(observation, found, which, orders, blanks)
         if blanks:
             tables = np.stack([content_free(t, b) for t, b in zip(tables, empty, strict=True)])
@@ -300,7 +354,7 @@ class Language:
         self.prompts.validate(kind, observation.columns, space)
         where = f"{self.prompts.where}, [kind.{kind}]"
         if isinstance(space, Choice):
-            if self.orders != 1 and not self.prompts.kind(kind).names_options:
+            if self.orders != 1 and "options" not in self.prompts.kind(kind).made:
                 raise PromptError(
                     f"orders={self.orders!r}, but the prompt does not list the options",
                     where=where,

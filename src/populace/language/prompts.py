@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from populace.kernel.errors import PromptError, nearest
 from populace.kernel.observation import Observation
-from populace.kernel.schema import json_schema
+from populace.kernel.schema import json_schema, own_bounds
 from populace.kernel.spaces import Choice, Record, Space, Text
 from populace.language.distinct import rows
 from populace.language.kinds import MADE, KindPrompt, check_known, read_kind
 from populace.language.model import Message
+from populace.language.reading import raw_column, read
 from populace.language.wording import Wording
 
 
@@ -195,8 +196,21 @@ class Prompts:
                     where=f"{where} persona",
                 )
         self._validate_options(prompt, space, where)
+        if own_bounds(space) and "schema" in prompt.made:
+            raise PromptError(
+                "{schema} is not one: the world's bounds differ between agents",
+                where=where,
+                mend="show the bounds as columns, and name those",
+            )
         for i, example in enumerate(prompt.examples, 1):
-            self._answer(space, prompt, example["answer"], False, f"{where} example {i}")
+            answer = self._answer(space, prompt, example["answer"], False, f"{where} example {i}")
+            if not (isinstance(space, Choice) or own_bounds(space)):
+                _, good = space.check(raw_column(space, [read(answer, space)]), 1, where)
+                if good is not None and not good.all():
+                    raise PromptError(
+                        f"the answer {example['answer']!r:.80} is not {space.describe()}",
+                        where=f"{where} example {i}",
+                    )
             self._words(prompt, example, f"{where} example {i}")
 
     def _validate_options(self, prompt: KindPrompt, space: Space, where: str) -> None:
@@ -212,7 +226,7 @@ class Prompts:
                 raise PromptError(
                     f"expected different words for the options, got {said}", where=where
                 )
-        elif prompt.options or prompt.names_options:
+        elif prompt.options or "options" in prompt.made:
             raise PromptError(
                 f"options are said, but the world asks for {space.describe()}",
                 where=where,
@@ -350,7 +364,7 @@ class Prompts:
             said = prompt.wordings(space.options)
             said = [said[i] for i in order] if order is not None else said
             made["options"] = " or ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
-        if any("schema" in t.names for t in (prompt.system, prompt.shared, prompt.agent)):
+        if "schema" in prompt.made:
             made["schema"] = json.dumps(json_schema(space, options=prompt.options))
         return made
 

@@ -141,10 +141,10 @@ class Surrogate:
         self._kinds: dict[str, _Memory] = {}
         self._reports: list[Fidelity] = []
 
-    @property
-    def _given_parameters(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
+        """Return what the manifest says of this policy."""
         own = {"bound": self.bound, "audit": self.audit, "min_train": self.min_train}
-        return {"of": self.of._given_parameters, **own}
+        return {"of": self.of.describe(), **own}
 
     def equip(self, resources: Any) -> None:
         """Pass on what the simulation gives."""
