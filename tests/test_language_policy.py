@@ -293,6 +293,9 @@ def test_prompts_are_checked_before_the_first_call():
     unscored = Analytic(score=False)
     with pytest.raises(PromptError, match="calibration needs scores"):
         answer(Language(unscored, PLAIN, calibration="content-free"), go())
+    shared = {"kind": {"go": {"shared": "{y}", "agent": "And you?"}}}
+    with pytest.raises(PromptError, match="without columns of agents"):
+        answer(Language(model, shared, calibration="content-free"), go(y=1))
     assert model.calls == unscored.calls == 0
 
 

@@ -370,6 +370,12 @@ def test_what_differs_between_agents_is_not_shared():
         prompts.render(observe("k", 2, Text(), age=[3, 4]))
 
 
+def test_nobody_is_rendered_too():
+    o = observe("stay", 3, OPTIONS, cases=[0, 0, 0], age=[3, 4, 5], job=[0, 1, 0])
+    rendered = load(STAY).render(o.part(np.empty(0, np.intp)))
+    assert len(rendered) == len(rendered.index) == 0
+
+
 # -- schemas and replies ---------------------------------------------------------------------------
 
 SPACES = [
@@ -475,13 +481,14 @@ def test_schemas_say_bounds_and_candidates():
         "maximum": 3,
     }
     assert json_schema(Number())["properties"]["answer"] == {"type": "number"}
-    assert json_schema(Pick(3))["properties"]["answer"] == {"enum": [0, 1, 2]}
+    assert json_schema(Pick(3))["properties"]["answer"] == {"type": "integer", "enum": [0, 1, 2]}
     many = json_schema(Pick(1000))["properties"]["answer"]
     assert many == {"type": "integer", "minimum": 0, "maximum": 999}
     own = Pick(np.array([[4, 2, -1], [7, -1, -1]]))
-    assert json_schema(own.part([0]))["properties"]["answer"] == {"enum": [2, 4]}
+    assert json_schema(own.part([0]))["properties"]["answer"] == {"type": "integer", "enum": [2, 4]}
     assert json_schema(Choice(["a", "b"]), {"a": "alpha"})["properties"]["answer"] == {
-        "enum": ["alpha", "b"]
+        "type": "string",
+        "enum": ["alpha", "b"],
     }
     record = json_schema(SPACES[4])
     assert record["required"] == ["vote", "share", "why"]

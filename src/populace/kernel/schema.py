@@ -6,7 +6,7 @@ an object at the root, every property required, none beside them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,13 @@ def json_schema(space: Space, options: Mapping[str, str] | None = None) -> dict[
     if isinstance(space, Record):
         return _schema(space)
     if isinstance(space, Choice) and options:
-        return _object({"answer": {"enum": [options.get(o, o) for o in space.options]}})
+        return _object({"answer": _words([options.get(o, o) for o in space.options])})
     return _object({"answer": _schema(space)})
 
 
 def _schema(space: Space) -> dict[str, Any]:
     if isinstance(space, Choice):
-        return {"enum": list(space.options)}
+        return _words(space.options)
     if isinstance(space, Number):
         low, high = _single(space.low), _single(space.high)
         bounds: dict[str, Any] = {"type": "integer" if space.integer else "number"}
@@ -71,11 +71,15 @@ def _schema(space: Space) -> dict[str, Any]:
         return {"type": "array", "items": one, "minItems": space.count, "maxItems": space.count}
     if isinstance(space, Call):
         calls = [
-            _object({"name": {"const": name}, "arguments": _schema(arguments)})
+            _object({"name": _words([name]), "arguments": _schema(arguments)})
             for name, arguments in space.tools.items()
         ]
         return {"anyOf": calls}
     raise SpaceError(f"{type(space).__name__} has no JSON schema", mend="answer it by a rule")
+
+
+def _words(words: Sequence[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": list(words)}
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def _candidates(space: Pick) -> dict[str, Any]:
     else:
         allowed = space.candidates
     if len(allowed) <= _LISTED:
-        return {"enum": sorted(set(allowed.tolist()))}
+        return {"type": "integer", "enum": sorted(set(allowed.tolist()))}
     return {"type": "integer", "minimum": int(allowed.min()), "maximum": int(allowed.max())}
 
 

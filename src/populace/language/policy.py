@@ -360,6 +360,12 @@ class Language(Parametric):
                     where=where,
                     mend="put {options} where they are to be listed, or leave orders at 1",
                 )
+            if self.calibration.get(kind) == "content-free" and not self.prompts.kind(kind).own:
+                raise PromptError(
+                    "content-free calibration leaves nothing of a prompt without columns of agents",
+                    where=where,
+                    mend="name what matters in agent, or use Fitted",
+                )
             if self.calibration.get(kind) is not None and not self.model.capabilities.score:
                 raise PromptError(
                     "calibration needs scores, which this model does not give",

@@ -335,13 +335,13 @@ class Prompts:
         if not (isinstance(value, np.ndarray) and value.ndim):
             return self.wording_of(name).one(value)
         _, words = self.wording_of(name).code(value)
-        if len(words) != 1:
+        if len(words) > 1:
             raise PromptError(
                 f"the shared part names {{{name}}}, which differs between agents",
                 where=f"{self.where}, [kind.{observation.kind}]",
                 mend="name it in agent = ... instead",
             )
-        return words[0]
+        return words[0] if words else ""
 
     def _words(self, prompt: KindPrompt, example: Mapping[str, Any], where: str) -> dict[str, str]:
         try:
