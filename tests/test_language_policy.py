@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from populace import (
     Call,
@@ -24,6 +25,8 @@ from populace import (
     World,
     check_prompt,
 )
+from populace.cli import prompting
+from populace.cli.commands import main
 from populace.errors import BudgetError, ParameterError, PolicyError, PromptError
 from populace.kernel.budget import Budget
 from populace.kernel.prices import Price, Prices
@@ -512,3 +515,39 @@ def test_the_check_names_what_is_missing():
         asyncio.run(check_prompt(PLAIN, "go", model, {"y": [1]}, ABC))
     with pytest.raises(PolicyError, match="late"):
         asyncio.run(check_prompt(PLAIN, "go", model, {"x": [1]}, ABC))
+
+
+GRID = """
+[kind.go]
+agent = "{age} years, {job}"
+options = {no = "n", yes = "y"}
+"""
+
+
+def test_prompt_check_on_the_command_line(tmp_path, monkeypatch):
+    model = Analytic(lambda m, c: [1, numbers(m[-1].content)[0]])
+    monkeypatch.setattr(prompting, "open_model", {"mine": model}.__getitem__)
+    file = tmp_path / "go.toml"
+    file.write_text(GRID)
+
+    def check(*arguments):
+        given = ["prompt", "check", str(file), "--model", "mine", *arguments]
+        return CliRunner().invoke(main, given)
+
+    result = check("--grid", "age=1,2,3", "--grid", "job=cook,baker")
+    assert result.exit_code == 0, result.output
+    assert "age from 1 to 3 raises P(yes) by 0.250 (+0.250 to +0.250); rank +1.00" in result.output
+    assert "job from cook to baker does not move P(yes)" in result.output
+    found = json.loads(check("--grid", "age=1,3", "--grid", "job=cook", "--json").stdout)
+    assert [found["cells"][1][name] for name in ("age", "job")] == [3, "cook"]
+    assert found["cells"][1]["P(yes)"] == pytest.approx(0.75)
+    assert found["distinct"] == 2
+    for arguments, says in (
+        (["--grid", "aeg=1"], "no column 'aeg'; did you mean 'age'?"),
+        (["--grid", "age=1"], "no values for job"),
+        (["--grid", "age"], "expected NAME=VALUE"),
+        (["--kind", "gone"], "no prompt for the kind 'gone'"),
+    ):
+        failed = check(*arguments)
+        assert failed.exit_code == 2
+        assert says in failed.stderr

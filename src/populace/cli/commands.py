@@ -119,3 +119,32 @@ def report(directory: Path, out: Path | None, debug: bool) -> None:
 
     with failing(debug):
         click.echo(write_report(directory, out))
+
+
+@main.group("prompt")
+def prompt() -> None:
+    """Try prompts before trusting them."""
+
+
+@prompt.command(
+    "check",
+    epilog="Example:  populace prompt check town.toml --grid age=20,50,80 --grid cases=0,100",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--kind", help="Which decision, if the file has several.")
+@click.option("--model", default="embedded", show_default=True, help="Name, file or URL#model.")
+@click.option("--grid", metavar="NAME=VALUE,...", multiple=True, help="Values of a column.")
+@click.option("--options", metavar="NAME,...", help="Options; by default those of the file.")
+@click.option("--orders", type=click.Choice(["1", "all"]), default="1", help="Orders of options.")
+@click.option("--content-free", is_flag=True, help="Calibrate by content-free inputs.")
+@_as_json
+@_debug
+def prompt_check(file: Path, as_json: bool, debug: bool, **options: Any) -> None:
+    """Score FILE on a grid of columns, and say which way each one moves the choice."""
+    from populace.cli import prompting
+
+    with failing(debug, as_json):
+        options["orders"] = 1 if options["orders"] == "1" else "all"
+        options["calibration"] = "content-free" if options.pop("content_free") else None
+        found = prompting.checked(file, **options)
+        click.echo(json.dumps(prompting.as_json(found), indent=2) if as_json else found)
