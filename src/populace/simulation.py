@@ -18,12 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from populace.kernel.answers import Outcome
+from populace.kernel.budget import Budget
 from populace.kernel.cast import Cast
 from populace.kernel.errors import CastError, ParameterError, PopulaceError, WorldError, nearest
 from populace.kernel.measures import By
 from populace.kernel.minds import Minds, Turns
 from populace.kernel.policy import Policy, describe_policy, function_name
 from populace.kernel.population import Population, find_populations
+from populace.kernel.prices import Prices
+from populace.kernel.resources import Resources, Store
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.records import Recorder, Run
@@ -31,6 +35,7 @@ from populace.records import Recorder, Run
 Progress = Callable[[int, int], None]
 
 _FIRST_PANEL = 100
+FAILURES = [Outcome.INVALID, Outcome.TIMEOUT, Outcome.FAILED, Outcome.REFUSED]
 
 
 class Simulation:
@@ -47,6 +52,14 @@ class Simulation:
         From 0 to 2**64 - 1. Every draw of the run is a function of it.
     panel : int
         How many agents of each population have every decision recorded.
+    budget : Budget, optional
+        What the minds may spend on models; unlimited by default.
+    answers : AnswerStore or path, optional
+        Where answers of models are kept, so that none is paid twice.
+    prices : Prices, optional
+        Of models, for a budget in US dollars.
+    abort_failures : float, optional
+        The run stops after a tick when more than this share of its decisions has failed.
     turns : "fixed", "reversed", "random" or "together", optional
         Overrides the order of every `Minds.each` (see `populace.compare_orders`).
 
@@ -80,6 +93,10 @@ class Simulation:
         *,
         panel: int = _FIRST_PANEL,
         turns: Turns | None = None,
+        budget: Budget | None = None,
+        answers: Store | str | Path | None = None,
+        prices: Prices | None = None,
+        abort_failures: float | None = None,
     ) -> None:
         if not isinstance(world, World):
             raise WorldError(f"expected a World, got {world!r:.80}", where="Simulation")
@@ -99,6 +116,19 @@ class Simulation:
             watched[name] = np.sort(people.ids[order[:panel]])
         self._panel = {name: len(ids) for name, ids in watched.items()}
         self._minds = Minds(self.casts, streams, watched, turns)
+        if isinstance(answers, (str, Path)):
+            from populace.records.answers import AnswerStore
+
+            answers = AnswerStore(answers)
+        self.resources = Resources(
+            budget=budget or Budget(),
+            answers=answers,
+            prices=prices or Prices(),
+            abort_failures=abort_failures,
+        )
+        for own in self.casts.values():
+            own.equip(self.resources)
+        self._asked = self._failed = 0
 
     @property
     def took_turns(self) -> bool:
@@ -147,15 +177,17 @@ class Simulation:
         recorder = Recorder(None if to is None else Path(to))
         recorder.begin(self._manifest(ticks), self.world.reference())
         status, error = "failed", None
+        stopped = ""
         try:
             for done in range(1, ticks + 1):
-                if self.world.done:
+                if self.world.done or stopped:
                     break
                 await self._step(recorder)
                 if progress is not None:
                     progress(done, ticks)
                 await asyncio.sleep(0)  # where Ctrl-C lands
-            status = "finished"
+                stopped = self._must_stop()
+            status = "stopped" if stopped else "finished"
         except asyncio.CancelledError:
             status = "interrupted"
             raise
@@ -164,20 +196,42 @@ class Simulation:
             raise
         finally:
             self._minds.close()
-            recorder.update(cast=self._describe_casts())
+            recorder.update(cast=self._describe_casts(), stopped=stopped, spend=self._spent())
             recorder.finish(status, error)
         return recorder.run(self.world)
 
     async def _step(self, recorder: Recorder) -> None:
         minds, world = self._minds, self.world
         minds.begin(self.tick)
+        self.resources.ledger.tick = self.tick
         with _world_fails(world, f"step at tick {self.tick}"):
             await world.step(minds)
         await minds.heard()
         with _world_fails(world, f"measure at tick {self.tick}"):
             metrics, broken = _measured(world)
-            recorder.tick(self.tick, metrics, broken, minds.counts.values(), minds.seen)
+        reports = [
+            {"tick": self.tick, **row} for cast in self.casts.values() for row in cast.reports()
+        ]
+        spend = self.resources.ledger.table(self.tick)
+        with _world_fails(world, f"measure at tick {self.tick}"):
+            asks = list(minds.counts.values())
+            recorder.tick(self.tick, metrics, broken, asks, minds.seen, reports, spend)
+        for ask in asks:
+            self._asked += ask.agents
+            self._failed += int(ask.outcomes[FAILURES].sum())
         self.tick += 1
+
+    def _must_stop(self) -> str:
+        """Return why the run must stop at this tick's end, or nothing."""
+        limit = self.resources.abort_failures
+        if limit is not None and self._failed > limit * self._asked:
+            share = self._failed / self._asked
+            return f"{share:.1%} of the decisions failed, more than the {limit:.1%} allowed"
+        return "a budget is spent" if self.resources.budget.stopping else ""
+
+    def _spent(self) -> dict[str, Any]:
+        totals = self.resources.ledger.totals()
+        return {"logical": asdict(totals.logical), "billed": asdict(totals.billed)}
 
     def _describe_casts(self) -> dict[str, Any]:
         return {name: _plain(cast.describe()) for name, cast in self.casts.items()}

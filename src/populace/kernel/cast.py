@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from populace.kernel.errors import CastError, nearest
 from populace.kernel.policy import Policy, as_policy, describe_policy
 from populace.kernel.population import Part, Population
+from populace.kernel.resources import Resources
 from populace.kernel.streams import Streams
 
 COLUMN = "mind"  # the population's column that holds each agent's policy, as an index
@@ -201,6 +204,30 @@ class Cast:
         if whole:
             self._groups = groups
         return groups
+
+    def equip(self, resources: Resources) -> None:
+        """Hand every policy that spends what it may spend (called by `Simulation`)."""
+        for name, policy in self.policies.items():
+            if equip := getattr(policy, "equip", None):
+                equip(replace(resources, policy=name))
+
+    def reports(self) -> Iterator[dict[str, Any]]:
+        """Return what policies report of themselves since the last call, a row a number."""
+        assert self._population is not None
+        for name, policy in self.policies.items():
+            for told in getattr(policy, "report", tuple)():
+                fields = dict(told) if isinstance(told, Mapping) else asdict(told)
+                kind = str(fields.pop("kind", ""))
+                fields.pop("tick", None)
+                for measure, value in fields.items():
+                    if isinstance(value, (bool, int, float)) and math.isfinite(value):
+                        yield {
+                            "population": self._population.name,
+                            "policy": name,
+                            "kind": kind,
+                            "measure": measure,
+                            "value": float(value),
+                        }
 
     def describe(self) -> dict[str, Any]:
         """Return the cast as plain data for the manifest."""

@@ -24,7 +24,10 @@ class Policy(Protocol):
     Optional methods: ``hear(observation)`` receives what ``minds.tell`` delivers (sync or async);
     ``start(population, streams)`` is called once before the first tick, to add private columns for
     memory; ``state()`` and ``restore(state)`` save and load memory that is not in columns;
-    ``describe()`` returns the parameters for the manifest.
+    ``describe()`` returns the parameters for the manifest; ``equip(resources)`` is called before
+    the first tick with what the policy may spend (`populace.kernel.resources.Resources`);
+    ``report()`` returns, each tick, numbers on its own work: mappings or dataclasses with a field
+    ``kind``, which go into the table ``minds``.
     """
 
     def act(self, observation: Observation) -> Any:

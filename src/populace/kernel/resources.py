@@ -35,6 +35,8 @@ class Resources:
     ledger : Ledger
     answers : Store or None
         None: nothing is kept.
+    policy : str
+        Name of the policy in the cast, under which it books what it spends.
     prices : Prices
     abort_failures : float or None
         Share of decisions, from 0 to 1, whose failure stops the run; None: never.
@@ -48,6 +50,7 @@ class Resources:
     budget: Budget = field(default_factory=Budget)
     ledger: Ledger = field(default_factory=Ledger)
     answers: Store | None = None
+    policy: str = ""
     prices: Prices = field(default_factory=Prices)
     abort_failures: float | None = None
 

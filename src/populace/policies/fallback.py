@@ -63,6 +63,21 @@ class Fallback:
             if start := getattr(policy, "start", None):
                 start(population, streams)
 
+    def equip(self, resources: Any) -> None:
+        """Equip both."""
+        for policy in (self.policy, self.to):
+            if equip := getattr(policy, "equip", None):
+                equip(resources)
+
+    def report(self) -> list[Any]:
+        """Return what both report."""
+        return [
+            told
+            for policy in (self.policy, self.to)
+            if (report := getattr(policy, "report", None)) is not None
+            for told in report()
+        ]
+
     def describe(self) -> dict[str, Any]:
         """Return both policies, for the manifest."""
         return {"policy": describe_policy(self.policy), "to": describe_policy(self.to)}

@@ -173,6 +173,16 @@ class Habit(Parametric):
         if start := getattr(self.policy, "start", None):
             start(population, streams)
 
+    def equip(self, resources: Any) -> None:
+        """Equip the inner policy."""
+        if equip := getattr(self.policy, "equip", None):
+            equip(resources)
+
+    def report(self) -> Any:
+        """Return what the inner policy reports."""
+        report = getattr(self.policy, "report", None)
+        return [] if report is None else report()
+
     def hear(self, observation: Observation) -> Any:
         """Let the inner policy hear."""
         hear = getattr(self.policy, "hear", None)

@@ -105,6 +105,8 @@ class Recorder:
         by: Iterable[Broken] = (),
         asks: Iterable[AskCount] = (),
         panel: Iterable[PanelRows] = (),
+        minds: Iterable[Mapping[str, Any]] = (),
+        spend: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
 
@@ -122,7 +124,7 @@ class Recorder:
             If a measure is no finite number.
         """
         asks = list(asks)
-        self._tables.add(tick, metrics, by, asks, panel)
+        self._tables.add(tick, metrics, by, asks, panel, minds, spend)
         for ask in asks:
             for name, count in zip(OUTCOMES, ask.outcomes, strict=True):
                 if count:
@@ -149,7 +151,7 @@ class Recorder:
 
         Parameters
         ----------
-        status : "finished", "interrupted" or "failed"
+        status : "finished", "stopped", "interrupted" or "failed"
         error : exception, optional
             What ended the run; a keyboard interrupt or cancellation makes it "interrupted".
         """

@@ -43,6 +43,11 @@ class Run:
     panel : polars.DataFrame
         Every decision of the sampled agents: tick, population, id, kind, policy, outcome, value
         (numbers), label (options and texts).
+    minds : polars.DataFrame
+        What policies report of themselves: tick, population, policy, kind, measure, value.
+    spend : polars.DataFrame
+        What calls of models cost: tick, kind, policy, model, then ``logical_`` (as if nothing were
+        stored) and ``billed_`` calls, tokens_in, tokens_out, usd, seconds.
     reference : polars.DataFrame
         Real series: tick, measure, value.
     """
@@ -61,7 +66,8 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Status: "running" (or its process died), "finished", "interrupted" or "failed"."""
+        """Status: "running" (or its process died), "finished", "stopped", "interrupted" or
+        "failed"."""
         return str(self.manifest["status"])
 
     @property
@@ -84,6 +90,14 @@ class Run:
     @cached_property
     def panel(self) -> pl.DataFrame:
         return self._table("panel")
+
+    @cached_property
+    def minds(self) -> pl.DataFrame:
+        return self._table("minds")
+
+    @cached_property
+    def spend(self) -> pl.DataFrame:
+        return self._table("spend")
 
     @cached_property
     def reference(self) -> pl.DataFrame:

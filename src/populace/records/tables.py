@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from populace.kernel.minds import AskCount, PanelRows
 
-TABLES = ("metrics", "by", "asks", "panel", "reference")
+TABLES = ("metrics", "by", "asks", "panel", "minds", "spend", "reference")
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -91,6 +91,7 @@ class Tables:
         self._by: list[tuple[int, Broken]] = []
         self._asks: list[tuple[int, AskCount]] = []
         self._panel: list[tuple[int, PanelRows]] = []
+        self._rows: dict[str, list[Mapping[str, Any]]] = {"minds": [], "spend": []}
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
 
     def add(
@@ -100,6 +101,8 @@ class Tables:
         by: Iterable[Broken],
         asks: Iterable[AskCount],
         panel: Iterable[PanelRows],
+        minds: Iterable[Mapping[str, Any]] = (),
+        spend: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Keep the rows of one tick. The objects must not change afterwards."""
         self._metrics.append((tick, checked(metrics)))
@@ -111,6 +114,8 @@ class Tables:
             self._asks.append((tick, ask))
         for seen in panel:
             self._panel.append((tick, seen))
+        self._rows["minds"].extend(minds)
+        self._rows["spend"].extend(spend)
 
     def flush(self) -> None:
         """Write the gathered rows as one more part of every table that has any."""
@@ -126,6 +131,10 @@ class Tables:
         if self._panel:
             self._put("panel", _panel_frame(self._panel))
             self._panel = []
+        for name, rows in self._rows.items():
+            if rows:
+                self._put(name, _rows_frame(name, rows))
+                self._rows[name] = []
 
     def complete(self) -> None:
         """Flush, and give a table without any row an empty part, so that every table is there."""
@@ -229,6 +238,20 @@ def _schemas() -> dict[str, dict[str, Any]]:
         "by": {"tick": number, "measure": text, "axis": text, "label": text, "value": real},
         "asks": {**asked, **dict.fromkeys(OUTCOMES, number), "seconds": real},
         "panel": {**seen, "outcome": text, "value": real, "label": text},
+        "minds": {
+            "tick": number,
+            **dict.fromkeys(("population", "policy", "kind", "measure"), text),
+            "value": real,
+        },
+        "spend": {
+            "tick": number,
+            **dict.fromkeys(("kind", "policy", "model"), text),
+            **{
+                f"{ledger}_{name}": real if name in ("usd", "seconds") else number
+                for ledger in ("logical", "billed")
+                for name in ("calls", "tokens_in", "tokens_out", "usd", "seconds")
+            },
+        },
         "reference": {"tick": number, "measure": text, "value": real},
     }
 
@@ -312,6 +335,13 @@ def _panel_frame(rows: Sequence[tuple[int, PanelRows]]) -> pl.DataFrame:
         "label": [label for _, seen in rows for label in seen.labels],
     }
     return pl.DataFrame(columns, schema=_schemas()["panel"], strict=False)
+
+
+def _rows_frame(name: str, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    import polars as pl
+
+    schema = _schemas()[name]
+    return pl.DataFrame({c: [row[c] for row in rows] for c in schema}, schema=schema)
 
 
 def _repeated(texts: Sequence[str], lengths: Sequence[int]) -> list[str]:
