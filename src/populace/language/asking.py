@@ -262,7 +262,8 @@ class Asker:
         return self.prompts.render(observation, found, order=order or None, as_json=as_json)
 
     def _calls(self, observation: Observation) -> Calls:
-        return Calls(self.model, self.resources, observation.kind, self.name, self.timeout)
+        name = (self.resources.policy if self.resources is not None else "") or self.name
+        return Calls(self.model, self.resources, observation.kind, name, self.timeout)
 
     def _account(
         self,
