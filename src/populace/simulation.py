@@ -31,6 +31,7 @@ from populace.kernel.resources import Resources, Store
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.records import Recorder, Run
+from populace.records.answers import AnswerStore
 
 Progress = Callable[[int, int], None]
 
@@ -55,7 +56,7 @@ class Simulation:
     budget : Budget, optional
         What the minds may spend on models; unlimited by default.
     answers : AnswerStore or path, optional
-        Where answers of models are kept, so that none is paid twice.
+        Where answers of models are kept, so that none is paid twice; by default in memory.
     prices : Prices, optional
         Of models, for a budget in US dollars.
     abort_failures : float, optional
@@ -116,9 +117,9 @@ class Simulation:
             watched[name] = np.sort(people.ids[order[:panel]])
         self._panel = {name: len(ids) for name, ids in watched.items()}
         self._minds = Minds(self.casts, streams, watched, turns)
-        if isinstance(answers, (str, Path)):
-            from populace.records.answers import AnswerStore
-
+        if answers is None and any(cast.spends for cast in self.casts.values()):
+            answers = AnswerStore(None)
+        elif isinstance(answers, (str, Path)):
             answers = AnswerStore(answers)
         self.resources = Resources(
             budget=budget or Budget(),

@@ -205,6 +205,11 @@ class Cast:
             self._groups = groups
         return groups
 
+    @property
+    def spends(self) -> bool:
+        """Whether a policy takes resources (`equip`)."""
+        return any(hasattr(policy, "equip") for policy in self.policies.values())
+
     def equip(self, resources: Resources) -> None:
         """Hand every policy that spends what it may spend (called by `Simulation`)."""
         for name, policy in self.policies.items():
