@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from populace import Answers, Budget, Cast, Choice, Fallback, Habit, Minds, Outcome, Simulation
-from populace.errors import BudgetError
+from populace.errors import BudgetError, WorldError
 from populace.kernel.resources import Resources
 from populace.kernel.spend import Spend
 from tests.worlds import Scripted
@@ -27,9 +28,13 @@ class Spender:
     def __init__(self) -> None:
         self.resources: Resources | None = None
         self.told: list[Told] = []
+        self.closed = 0
 
     def equip(self, resources: Resources) -> None:
         self.resources = resources
+
+    async def close(self) -> None:
+        self.closed += 1
 
     def report(self) -> list[Told]:
         told, self.told = self.told, []
@@ -99,3 +104,18 @@ def test_too_many_failures_stop_the_run_with_what_it_has() -> None:
     assert "11.1% of the decisions failed" in run.manifest["stopped"]
     assert run.metrics.height == 3
     assert simulation(fails, abort_failures=0.12).run(10).manifest["status"] == "finished"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_minds_are_closed_when_a_run_ends_however_it_ends(fails: bool) -> None:
+    async def body(world: Scripted, minds: Minds) -> None:
+        await vote(world, minds)
+        if fails:
+            raise ValueError("oh")
+
+    spender = Spender()
+    wrapped = Habit(Fallback(spender, to=lambda o: 0), inertia=0.5)
+    own = Simulation(Scripted(6, body), Cast({"payer": wrapped}))
+    with contextlib.suppress(WorldError):
+        own.run(2)
+    assert spender.closed == 1

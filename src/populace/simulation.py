@@ -199,6 +199,8 @@ class Simulation:
             self._minds.close()
             recorder.update(cast=self._describe_casts(), stopped=stopped, spend=self._spent())
             recorder.finish(status, error)
+            for cast in self.casts.values():
+                await cast.close()
         return recorder.run(self.world)
 
     async def _step(self, recorder: Recorder) -> None:

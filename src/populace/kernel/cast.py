@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.errors import CastError, nearest
-from populace.kernel.policy import Policy, as_policy, describe_policy
+from populace.kernel.policy import Policy, as_policy, closed, describe_policy
 from populace.kernel.population import Part, Population
 from populace.kernel.resources import Resources
 from populace.kernel.streams import Streams
@@ -215,6 +215,11 @@ class Cast:
         for name, policy in self.policies.items():
             if equip := getattr(policy, "equip", None):
                 equip(replace(resources, policy=name))
+
+    async def close(self) -> None:
+        """Let every policy give back what it holds open (called at the end of a run)."""
+        for policy in self.policies.values():
+            await closed(policy)
 
     def reports(self) -> Iterator[dict[str, Any]]:
         """Return what policies report of themselves since the last call, a row a number."""

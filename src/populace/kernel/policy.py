@@ -27,7 +27,8 @@ class Policy(Protocol):
     ``describe()`` returns the parameters for the manifest; ``equip(resources)`` is called before
     the first tick with what the policy may spend (`populace.kernel.resources.Resources`);
     ``report()`` returns, each tick, numbers on its own work: mappings or dataclasses with a field
-    ``kind``, which go into the table ``minds``.
+    ``kind``, which go into the table ``minds``; ``close()`` (sync or async) is called at the end of
+    a run, to give back connections, which the next run may open anew.
     """
 
     def act(self, observation: Observation) -> Any:
@@ -81,6 +82,13 @@ def describe_policy(policy: Any) -> dict[str, Any]:
         describe() if describe is not None else getattr(policy, "_given_parameters", {})
     )
     return {"class": f"{cls.__module__}.{cls.__qualname__}", "parameters": dict(given)}
+
+
+async def closed(policy: Any) -> None:
+    """Wait for ``policy.close()``, if it has one."""
+    result = getattr(policy, "close", lambda: None)()
+    if inspect.isawaitable(result):
+        await result
 
 
 def function_name(function: Callable[..., Any]) -> str:

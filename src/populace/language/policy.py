@@ -164,6 +164,10 @@ class Language(Parametric):
             resources.prices.require([self.model.identity.model], resources.budget)
         self._asker.resources = resources
 
+    async def close(self) -> None:
+        """Close the model's connections; it opens them again when asked again."""
+        await self.model.close()
+
     @property
     def failures(self) -> deque[Failure]:
         """The last 100 requests without a decision."""

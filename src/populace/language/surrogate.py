@@ -150,6 +150,10 @@ class Surrogate:
         """Pass on what the simulation gives."""
         self.of.equip(resources)
 
+    async def close(self) -> None:
+        """Close the model's connections."""
+        await self.of.close()
+
     def report(self) -> list[Fidelity]:
         """Return who decided in each ask since the last call of this."""
         taken, self._reports = self._reports, []

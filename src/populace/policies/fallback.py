@@ -9,7 +9,7 @@ import numpy as np
 
 from populace.kernel.answers import Answers, Outcome, settle
 from populace.kernel.observation import Observation
-from populace.kernel.policy import as_policy, describe_policy
+from populace.kernel.policy import as_policy, closed, describe_policy
 
 
 class Fallback:
@@ -68,6 +68,11 @@ class Fallback:
         for policy in (self.policy, self.to):
             if equip := getattr(policy, "equip", None):
                 equip(resources)
+
+    async def close(self) -> None:
+        """Close both."""
+        await closed(self.policy)
+        await closed(self.to)
 
     def report(self) -> list[Any]:
         """Return what both report."""

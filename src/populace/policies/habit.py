@@ -14,7 +14,7 @@ from populace.kernel.answers import Answers, Outcome, settle
 from populace.kernel.errors import PolicyError
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
-from populace.kernel.policy import as_policy, describe_policy
+from populace.kernel.policy import as_policy, closed, describe_policy
 from populace.kernel.population import Population
 from populace.kernel.spaces import Choice, Number, Space
 
@@ -177,6 +177,10 @@ class Habit(Parametric):
         """Equip the inner policy."""
         if equip := getattr(self.policy, "equip", None):
             equip(resources)
+
+    async def close(self) -> None:
+        """Close the inner policy."""
+        await closed(self.policy)
 
     def report(self) -> Any:
         """Return what the inner policy reports."""
