@@ -218,7 +218,8 @@ class Simulation:
         spend = self.resources.ledger.table(self.tick)
         with _world_fails(world, f"measure at tick {self.tick}"):
             asks = list(minds.counts.values())
-            recorder.tick(self.tick, metrics, broken, asks, minds.seen, reports, spend)
+            failed = [row for cast in self.casts.values() for row in cast.failed()]
+            recorder.tick(self.tick, metrics, broken, asks, minds.seen, reports, spend, failed)
         for ask in asks:
             self._asked += ask.agents
             self._failed += int(ask.outcomes[FAILURES].sum())

@@ -9,6 +9,11 @@
     [policies.stubborn]      # a policy of one's own making
     use = "habit"            # one that the world offers, a registered one, or module:Class
     inertia = 0.9            # its parameters
+
+    [policies.thinker]       # a language mind (see `populace.cli.speaking`)
+    use = "language"
+    model = "embedded"
+    prompts = "prompts.toml" # beside this file
 """
 
 from __future__ import annotations
@@ -16,21 +21,30 @@ from __future__ import annotations
 import inspect
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from populace.cli.finding import find
+from populace.cli.speaking import is_language, language_mind
 from populace.kernel.cast import Cast
 from populace.kernel.errors import CastError, ParameterError, RegistryError, nearest
 from populace.kernel.parameters import parameters
 from populace.kernel.registry import registered
 from populace.kernel.world import World
+from populace.language.weights import Progress
+from populace.policies.fallback import Fallback
 
 _SECTIONS = ("shares", "populations", "policies")
 
 
-def read_cast(text: str | None, world: World) -> Any:
+def read_cast(text: str | None, world: World, progress: Progress | None = None) -> Any:
     """Return what `Simulation` takes as cast; None (the world's own) for None.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Told how far the fetching of a model's weights is.
 
     Raises
     ------
@@ -38,12 +52,23 @@ def read_cast(text: str | None, world: World) -> Any:
         If the file cannot be read, a share is no number, or a policy is not known.
     ParameterError
         If a policy does not take a parameter.
+    PromptError, ModelError
+        If prompts cannot be read, or a model cannot be had.
     """
     if text is None:
         return None
     if text.endswith(".toml") or Path(text).is_file():
-        return _from_file(Path(text), world)
-    return _cast(_shares(text), {}, world)
+        return _from_file(Path(text), world, progress)
+    return _cast(_shares(text), _Definitions({}, Path(), progress), world)
+
+
+@dataclass(frozen=True)
+class _Definitions:
+    """The sections ``[policies.NAME]``, the folder of their file, and who is told of progress."""
+
+    tables: Mapping[str, Mapping[str, Any]]
+    folder: Path
+    progress: Progress | None
 
 
 def _shares(text: str) -> dict[str, float]:
@@ -64,7 +89,7 @@ def _shares(text: str) -> dict[str, float]:
     return shares
 
 
-def _from_file(path: Path, world: World) -> Any:
+def _from_file(path: Path, world: World, progress: Progress | None) -> Any:
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
@@ -74,23 +99,24 @@ def _from_file(path: Path, world: World) -> Any:
             raise CastError(
                 f"expected sections {', '.join(_SECTIONS)}, got {section!r}", where=str(path)
             )
-    definitions = given.get("policies", {})
-    for name, definition in definitions.items():
+    tables = given.get("policies", {})
+    for name, definition in tables.items():
         if not isinstance(definition, Mapping):
             raise CastError(f"expected a section [policies.{name}]", where=str(path))
+    definitions = _Definitions(tables, path.parent, progress)
     populations = given.get("populations", {})
     if populations and "shares" in given:
         raise CastError("expected [shares] or [populations.NAME], got both", where=str(path))
     if populations:
         return {name: _cast(own, definitions, world) for name, own in populations.items()}
-    if "shares" not in given and len(definitions) == 1:
-        return _cast({next(iter(definitions)): 1.0}, definitions, world)
+    if "shares" not in given and len(tables) == 1:
+        return _cast({next(iter(tables)): 1.0}, definitions, world)
     if "shares" not in given:
         raise CastError("there is no section [shares]: nobody is cast", where=str(path))
     return _cast(given["shares"], definitions, world)
 
 
-def _cast(shares: Mapping[str, float], definitions: Mapping[str, Any], world: World) -> Cast:
+def _cast(shares: Mapping[str, float], definitions: _Definitions, world: World) -> Cast:
     if not isinstance(shares, Mapping) or not shares:
         raise CastError("expected shares by policy, got none", where="cast")
     for name, share in shares.items():
@@ -99,19 +125,27 @@ def _cast(shares: Mapping[str, float], definitions: Mapping[str, Any], world: Wo
                 f"expected a share as a number, got {share!r}", where=f"policy {name!r}"
             )
     offered = world.policies()
-    policies = {name: _policy(name, definitions.get(name, {}), offered) for name in shares}
+    policies = {name: _policy(name, definitions, offered) for name in shares}
     return Cast(policies, shares=shares)
 
 
-def _policy(name: str, definition: Mapping[str, Any], offered: Mapping[str, Any]) -> Any:
-    given = dict(definition)
+def _policy(name: str, definitions: _Definitions, offered: Mapping[str, Any]) -> Any:
+    given = dict(definitions.tables.get(name, {}))
     use = given.pop("use", name)
     if not isinstance(use, str):
         raise CastError(f"expected use = a name, got {use!r}", where=f"policy {name!r}")
-    if use in offered:
-        return _remade(offered[use], given, name) if given else offered[use]
+    base = offered.get(use)
+    if (given and is_language(base)) or (use == "language" and base is None):
+        try:
+            to = given.pop("fallback", None)
+            mind = language_mind(name, given, definitions.folder, base, definitions.progress)
+        except ParameterError as error:
+            raise ParameterError(error.what, where=f"policy {name!r}", mend=error.mend) from None
+        return mind if to is None else Fallback(mind, to=_fallback(to, name, offered))
+    if base is not None:
+        return _remade(base, given, name) if given else base
     if ":" not in use and use not in registered("policy"):
-        known = [*offered, *registered("policy")]
+        known = [*offered, *registered("policy"), "language"]
         raise CastError(f"no policy is named {use!r}; {nearest(use, known)}", where="cast")
     try:
         found = find("policy", use)
@@ -122,6 +156,12 @@ def _policy(name: str, definition: Mapping[str, Any], offered: Mapping[str, Any]
     if given:
         raise ParameterError(f"{use} takes no parameters", where=f"policy {name!r}")
     return found
+
+
+def _fallback(to: Any, name: str, offered: Mapping[str, Any]) -> Any:
+    if not isinstance(to, str) or to == name:
+        raise CastError(f"expected fallback = another policy, got {to!r}", where=f"policy {name!r}")
+    return _policy(to, _Definitions({}, Path(), None), offered)
 
 
 def _remade(policy: Any, given: Mapping[str, Any], name: str) -> Any:

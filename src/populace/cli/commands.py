@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,52 @@ from populace.cli.failing import FAILED, INTERRUPTED, failing
 
 _EPILOG = "Example:  populace run brooklyn --set people=20000 --ticks 60 --to runs/spring"
 
-_debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-_as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+_world_options = [
+    click.option("settings", "--set", metavar="NAME=VALUE", multiple=True, help="Set a parameter."),
+    click.option(
+        "--cast", metavar="FILE|NAME=SHARE,...", help="Who decides: a TOML file, or shares."
+    ),
+    click.option(
+        "--ticks", type=click.IntRange(min=0), help="How long; by default the world's own."
+    ),
+    click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True),
+]
+_spending_options = [
+    click.option(
+        "--answers", type=click.Path(path_type=Path), help="Where answers of models are kept."
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(["fill", "strict", "refresh"]),
+        help="fill (default): call for what is not kept; strict: never call; refresh: call anew.",
+    ),
+    click.option(
+        "--budget",
+        metavar="NAME=LIMIT,...",
+        help="What models may cost: tokens=, usd=, calls=, seconds=; at_end=stop|missing.",
+    ),
+    click.option(
+        "--prices",
+        type=click.Path(path_type=Path),
+        help="TOML file of US dollars a million tokens by model.",
+    ),
+]
+
+
+def _all(options: list[Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+world_options, spending_options = _all(_world_options), _all(_spending_options)
 
 
 class _OneLine(click.Group):
@@ -49,10 +94,7 @@ def main() -> None:
 
 @main.command("run", epilog=_EPILOG)
 @click.argument("world")
-@click.option("settings", "--set", metavar="NAME=VALUE", multiple=True, help="Set a parameter.")
-@click.option("--cast", metavar="FILE|NAME=SHARE,...", help="Who decides: a TOML file, or shares.")
-@click.option("--ticks", type=click.IntRange(min=0), help="How long; by default the world's own.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
+@world_options
 @click.option(
     "--panel",
     type=click.IntRange(min=0),
@@ -61,10 +103,16 @@ def main() -> None:
     help="Agents whose every decision is kept.",
 )
 @click.option("--to", type=click.Path(path_type=Path), help="Run directory, absent or empty.")
+@spending_options
+@click.option(
+    "--abort-failures",
+    metavar="SHARE",
+    help="Stop once more than this share of the decisions has failed, as 5%.",
+)
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-@_as_json
-@_debug
+@json_option
+@debug_option
 def run(**options: Any) -> None:
     """Run WORLD, write its records, and report.
 
@@ -78,8 +126,8 @@ def run(**options: Any) -> None:
 
 @main.command("list", epilog="Example:  populace list worlds")
 @click.argument("what", required=False, metavar="[worlds|policies|NAME]")
-@_as_json
-@_debug
+@json_option
+@debug_option
 def list_(what: str | None, as_json: bool, debug: bool) -> None:
     """List worlds and policies with their parameters, units, ranges and defaults."""
     from populace.cli.listing import listed, show_list
@@ -94,8 +142,8 @@ def list_(what: str | None, as_json: bool, debug: bool) -> None:
 
 @main.command("show", epilog="Example:  populace show runs/brooklyn-0")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@_as_json
-@_debug
+@json_option
+@debug_option
 def show(directory: Path, as_json: bool, debug: bool) -> None:
     """Show what a run holds: status, measures, who decided what."""
     from populace.cli.summary import print_summary, summary
@@ -112,39 +160,10 @@ def show(directory: Path, as_json: bool, debug: bool) -> None:
 @main.command("report", epilog="Example:  populace report runs/brooklyn-0 --out spring.html")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="By default DIR/report.html.")
-@_debug
+@debug_option
 def report(directory: Path, out: Path | None, debug: bool) -> None:
     """Write the report of a run: one HTML file that opens anywhere."""
     from populace.reports import write_report
 
     with failing(debug):
         click.echo(write_report(directory, out))
-
-
-@main.group("prompt")
-def prompt() -> None:
-    """Try prompts before trusting them."""
-
-
-@prompt.command(
-    "check",
-    epilog="Example:  populace prompt check town.toml --grid age=20,50,80 --grid cases=0,100",
-)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--kind", help="Which decision, if the file has several.")
-@click.option("--model", default="embedded", show_default=True, help="Name, file or URL#model.")
-@click.option("--grid", metavar="NAME=VALUE,...", multiple=True, help="Values of a column.")
-@click.option("--options", metavar="NAME,...", help="Options; by default those of the file.")
-@click.option("--orders", type=click.Choice(["1", "all"]), default="1", help="Orders of options.")
-@click.option("--content-free", is_flag=True, help="Calibrate by content-free inputs.")
-@_as_json
-@_debug
-def prompt_check(file: Path, as_json: bool, debug: bool, **options: Any) -> None:
-    """Score FILE on a grid of columns, and say which way each one moves the choice."""
-    from populace.cli import prompting
-
-    with failing(debug, as_json):
-        options["orders"] = 1 if options["orders"] == "1" else "all"
-        options["calibration"] = "content-free" if options.pop("content_free") else None
-        found = prompting.checked(file, **options)
-        click.echo(json.dumps(prompting.as_json(found), indent=2) if as_json else found)

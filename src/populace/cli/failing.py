@@ -13,7 +13,7 @@ import click
 
 from populace.kernel.errors import PopulaceError
 
-USAGE, FAILED, INTERRUPTED = 2, 1, 130  # 130 = 128 + SIGINT, as shells have it
+USAGE, FAILED, STOPPED, INTERRUPTED = 2, 1, 3, 130  # 130 = 128 + SIGINT, as shells have it
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Worlds and policies by registered name, by module, or in a file of one's own."""
+"""Worlds, policies and models by registered name, by module, or in a file of one's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from populace.kernel.errors import RegistryError, nearest
 from populace.kernel.registry import load
 from populace.kernel.world import World
 
-Sort = Literal["world", "policy"]
+Sort = Literal["world", "policy", "model"]
 
 
 def find(sort: Sort, text: str) -> Any:

@@ -14,6 +14,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -43,6 +44,49 @@ def rate(speed: float) -> str:
     ('12.3 ticks/s', '2.0 s/tick')
     """
     return f"{speed:,.1f} ticks/s" if speed >= 1 else f"{1 / speed:,.1f} s/tick"
+
+
+@contextmanager
+def fetching(console: Console, silent: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Give the function that is told how far the fetching of a model's weights is.
+
+    A bar at a terminal, else a line a step (download, check, convert). Nothing is shown before the
+    first call.
+    """
+    if silent:
+        yield lambda what, done, total: None
+        return
+    if not console.is_terminal:
+        yield _stages(console)
+        return
+    columns = [TextColumn("[bold]{task.description}"), BarColumn(), TaskProgressColumn()]
+    bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if not tasks:
+            bar.start()
+        if what not in tasks:
+            tasks[what] = bar.add_task(f"model: {what}", total=None)
+        bar.update(tasks[what], completed=done, total=total or None)
+
+    try:
+        yield tell
+    finally:
+        if tasks:
+            bar.stop()
+
+
+def _stages(console: Console) -> Callable[[str, int, int], None]:
+    told: set[str] = set()
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in told:
+            told.add(what)
+            size = f" ({total / 1e6:,.0f} MB)" if total and what != "convert" else ""
+            console.print(f"model: {what}{size}", highlight=False, markup=False)
+
+    return tell
 
 
 class Watch:

@@ -14,9 +14,11 @@ import click
 from rich.console import Console
 
 from populace.cli.casting import read_cast
-from populace.cli.failing import FAILED, INTERRUPTED, USAGE, fail, failing
+from populace.cli.failing import FAILED, INTERRUPTED, STOPPED, USAGE, fail, failing
 from populace.cli.finding import find
-from populace.cli.progress import Watch
+from populace.cli.progress import Watch, fetching
+from populace.cli.speaking import wrapped
+from populace.cli.spending import Spending
 from populace.kernel.errors import (
     ParameterError,
     PolicyError,
@@ -39,6 +41,11 @@ def run_world(
     seed: int,
     panel: int,
     to: Path | None,
+    answers: Path | None,
+    mode: str | None,
+    budget: str | None,
+    prices: Path | None,
+    abort_failures: str | None,
     no_report: bool,
     quiet: bool,
     as_json: bool,
@@ -50,19 +57,21 @@ def run_world(
     try:
         with failing(debug, as_json):
             cls = find("world", world)
-            name = _name(world, cls)
+            name = world_name(world, cls)
             folder = _fresh(name, seed) if to is None else to
             check_free(folder)
-            made = _make(cls, name, settings)
-            given = read_cast(cast, made)
+            made = make_world(cls, name, settings)
+            spending = Spending.read(answers, mode, budget, prices, abort_failures)
+            with fetching(errors, quiet or as_json) as progress:
+                given = read_cast(cast, made, progress)
         watch = Watch(errors, name, _bar(errors, as_json, given, made), quiet or as_json)
         with watch.preparing():
-            simulation = _prepared(made, given, seed, panel, debug, as_json)
+            simulation = _prepared(made, given, seed, panel, spending, debug, as_json)
         length = int(made.ticks) if ticks is None else ticks
         calendar = _calendar(made)
         running = watch.running(length, simulation.tick, calendar)
         with _terminate_as_interrupt(), running as step:
-            simulation.run(length, to=folder, progress=step)
+            run = simulation.run(length, to=folder, progress=step)
     except KeyboardInterrupt:
         _interrupted(folder, not no_report, as_json, debug)
     except Exception as error:
@@ -70,9 +79,13 @@ def run_world(
     assert folder is not None
     with failing(debug, as_json, FAILED):
         _tell(folder, None if no_report else _report(folder), quiet, as_json)
+    if run.status == "stopped":
+        if quiet:
+            click.echo(f"Stopped after {run.ticks:,} ticks: {run.manifest['stopped']}", err=True)
+        raise SystemExit(STOPPED)
 
 
-def _name(text: str, cls: Any) -> str:
+def world_name(text: str, cls: Any) -> str:
     if ":" in text or text.endswith(".py"):
         return str(getattr(cls, "__name__", "world")).lower()
     return text
@@ -87,7 +100,7 @@ def _fresh(name: str, seed: int) -> Path:
     return folder
 
 
-def _make(cls: Any, name: str, settings: tuple[str, ...]) -> World:
+def make_world(cls: Any, name: str, settings: tuple[str, ...]) -> World:
     if not (isinstance(cls, type) and issubclass(cls, World)):
         raise RegistryError(f"expected a World class, got {cls!r:.80}", where=name)
     texts: dict[str, str] = {}
@@ -103,11 +116,19 @@ def _make(cls: Any, name: str, settings: tuple[str, ...]) -> World:
     return cls(**parse(cls, texts, name))
 
 
-def _prepared(world: World, cast: Any, seed: int, panel: int, debug: bool, as_json: bool) -> Any:
+def _prepared(
+    world: World,
+    cast: Any,
+    seed: int,
+    panel: int,
+    spending: Spending,
+    debug: bool,
+    as_json: bool,
+) -> Any:
     from populace.simulation import Simulation
 
     try:
-        return Simulation(world, cast, seed, panel=panel)
+        return Simulation(world, cast, seed, panel=panel, **spending.resources())
     except PopulaceError as error:
         wrong = isinstance(error, (WorldError, PolicyError))  # its code failed, not its input
         fail(error, FAILED if wrong else USAGE, debug, as_json)
@@ -126,17 +147,12 @@ def _bar(console: Console, as_json: bool, cast: Any, world: World) -> bool:
     policies = [p for c in casts if isinstance(c, Cast) for p in c.policies.values()]
     if cast is None:
         policies = list(world.policies().values())
-    seats = any("Human" in _classes(policy) for policy in policies)
-    return console.is_terminal and not as_json and not seats
+    return console.is_terminal and not as_json and not any(map(asks_a_person, policies))
 
 
-def _classes(policy: Any, seen: frozenset[int] = frozenset()) -> set[str]:
-    """Return the class names of a policy and of those that it wraps."""
-    if id(policy) in seen:
-        return set()
-    seen |= {id(policy)}
-    inner = [v for v in getattr(policy, "__dict__", {}).values() if hasattr(v, "act")]
-    return {type(policy).__name__}.union(*(_classes(each, seen) for each in inner))
+def asks_a_person(policy: Any) -> bool:
+    """Whether a policy is a `Human`, or wraps one."""
+    return any(type(each).__name__ == "Human" for each in wrapped(policy))
 
 
 # -- how it ended --------------------------------------------------------------------------------

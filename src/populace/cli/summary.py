@@ -11,6 +11,7 @@ from rich.text import Text
 
 from populace.kernel.answers import OUTCOMES
 from populace.records import Run
+from populace.reports.spending import language_minds, spending
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +27,7 @@ def summary(run: Run) -> dict[str, Any]:
         "path": None if run.path is None else str(run.path),
         "status": run.status,
         "error": manifest.get("error"),
+        "stopped": manifest.get("stopped") or None,
         "world": manifest["world"]["name"],
         "parameters": manifest["world"].get("parameters"),
         "seed": manifest["seed"],
@@ -36,6 +38,9 @@ def summary(run: Run) -> dict[str, Any]:
         "finished": manifest.get("finished"),
         "measures": measures(run),
         "decisions": decisions(run.asks),
+        "spend": spending(run),
+        "minds": language_minds(run),
+        "failures_kept": run.failures.height,
     }
 
 
@@ -86,6 +91,8 @@ def print_summary(run: Run, report: Path | None = None) -> None:
     if error := manifest.get("error"):
         told = " ".join(f"{error['type']}: {error['message']}".split())
         console.print(Text(told, style="red"), soft_wrap=True)
+    if stopped := manifest.get("stopped"):
+        console.print(Text(f"stopped: {stopped}", style="yellow"), soft_wrap=True)
     people = ", ".join(f"{n:,} {name}" for name, n in (manifest.get("populations") or {}).items())
     done = f"{run.ticks:,} of {ticks['asked']:,} ticks"
     if run.ticks and manifest["world"].get("calendar"):
@@ -94,6 +101,8 @@ def print_summary(run: Run, report: Path | None = None) -> None:
     console.print(Text(f"{people}  {done}  {seconds:,.1f} s{speed}"))
     _print_measures(console, run)
     _print_decisions(console, run)
+    _print_minds(console, run)
+    _print_spend(console, run)
     if run.path is not None:
         console.print(Text(f"records  {run.path}"), soft_wrap=True)
     if report is None and run.path is not None and (run.path / "report.html").exists():
@@ -125,6 +134,41 @@ def _print_decisions(console: Console, run: Run) -> None:
         table.add_row(*map(Text, [kind, row["policy"], *counts, f"{row['seconds']:,.2f}"]))
     if table.row_count:
         console.print(table)
+
+
+def _print_minds(console: Console, run: Run) -> None:
+    """Print through how many prompts and calls language minds decided."""
+    rows = language_minds(run)
+    stood_in = any(row["predicted"] is not None for row in rows)
+    heads = ["decided through", "policy", "agents", "prompts", "calls", "paid"]
+    heads += ["foretold", "error", "95 %"] if stood_in else []
+    table = _table(*heads, left=(0, 1))
+    for row in rows:
+        cells = [row["kind"], row["policy"]]
+        cells += [_number(row[name]) for name in ("agents", "distinct", "calls", "paid")]
+        if stood_in:
+            share, low, high = row["share"], row["low"], row["high"]
+            cells += ["-" if share is None else f"{share:.1%}", _number(row["error"])]
+            cells.append("-" if low is None else f"{_number(low)} to {_number(high)}")
+        table.add_row(*map(Text, cells))
+    if table.row_count:
+        console.print(table)
+
+
+def _print_spend(console: Console, run: Run) -> None:
+    """Print what the method costs, and what of it was billed."""
+    found = spending(run)
+    if found is None:
+        return
+    table = _table("spend", "calls", "tokens in", "tokens out", "US$", "seconds", left=(0,))
+    for ledger in ("logical", "billed"):
+        spend = found[ledger]
+        usd = "no price" if spend["usd"] is None else f"{spend['usd']:,.4f}"
+        counts = [f"{spend[name]:,}" for name in ("calls", "tokens_in", "tokens_out")]
+        table.add_row(*map(Text, [ledger, *counts, usd, f"{spend['seconds']:,.1f}"]))
+    console.print(table)
+    if run.failures.height:
+        console.print(Text(f"failures {run.failures.height} replies kept in the table 'failures'"))
 
 
 def _table(*heads: str, left: tuple[int, ...]) -> Table:

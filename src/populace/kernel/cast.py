@@ -239,6 +239,13 @@ class Cast:
                             "value": float(value),
                         }
 
+    def failed(self) -> Iterator[dict[str, Any]]:
+        """Return what came of calls without a decision since the last call, for reading."""
+        assert self._population is not None
+        for name, policy in self.policies.items():
+            for failure in getattr(policy, "failed", tuple)():
+                yield {"population": self._population.name, "policy": name, **failure.describe()}
+
     def describe(self) -> dict[str, Any]:
         """Return the cast as plain data for the manifest."""
         counts = self.counts() if self._population is not None else {}

@@ -1,7 +1,7 @@
-"""Worlds and policies by name, from the entry points of any installed package.
+"""Worlds, policies and models by name, from the entry points of any installed package.
 
-A package adds its own under ``[project.entry-points."populace.worlds"]`` or
-``"populace.policies"``.
+A package adds its own under ``[project.entry-points."populace.worlds"]``, ``"populace.policies"``
+or ``"populace.models"``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from typing import Any
 
 from populace.kernel.errors import RegistryError, nearest
 
-GROUPS = {"world": "populace.worlds", "policy": "populace.policies"}
+GROUPS = {
+    "world": "populace.worlds",
+    "policy": "populace.policies",
+    "model": "populace.models",
+}
 
 
 def registered(sort: str) -> dict[str, EntryPoint]:
-    """Return the entry points of one sort ("world" or "policy") by name, sorted.
+    """Return the entry points of one sort ("world", "policy" or "model") by name, sorted.
 
     Raises
     ------
@@ -35,7 +39,7 @@ def registered(sort: str) -> dict[str, EntryPoint]:
 
 
 def load(sort: str, name: str) -> Any:
-    """Import and return the world or policy class registered as `name`.
+    """Import and return the class or function registered as `name`.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,11 @@ class Failure:
     prompt: tuple[Message, ...]
     reply: str
     why: str
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data, the prompt as one text."""
+        said = "\n\n".join(f"[{m.role}]\n{m.content}" for m in self.prompt)
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "prompt": said}
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,9 @@ class Asker:
     resources : Resources or None
     failures : deque of Failure
         The last 100.
+    untold : list of Failure
+        The first 100, until `Language.failed` takes them; those over budget, which have no reply,
+        are left out.
     asked : list of Asked
     """
 
@@ -108,6 +116,8 @@ class Asker:
         self.timeout, self.name = timeout, name
         self.resources: Resources | None = None
         self.failures: deque[Failure] = deque(maxlen=_KEPT)
+        self.untold: list[Failure] = []
+        self._told = 0
         self.asked: list[Asked] = []
 
     async def scores(
@@ -299,17 +309,13 @@ class Asker:
         reply: str,
         why: str,
     ) -> None:
-        self.failures.append(
-            Failure(
-                observation.tick,
-                observation.kind,
-                outcome.label,
-                agents,
-                request.messages,
-                reply,
-                why,
-            )
+        failure = Failure(
+            observation.tick, observation.kind, outcome.label, agents, request.messages, reply, why
         )
+        self.failures.append(failure)
+        if outcome != Outcome.OVER_BUDGET and self._told < _KEPT:
+            self.untold.append(failure)
+            self._told += 1
 
 
 def _label(observation: Observation, agent: int) -> Label:

@@ -14,6 +14,7 @@ from populace.kernel.spend import Spend
 from populace.language.model import (
     BadRequest,
     CapabilityError,
+    Identity,
     LanguageModel,
     Message,
     ModelError,
@@ -129,7 +130,7 @@ class Calls:
                 record, paid = await call(), True
             else:
                 record, paid = await self.resources.answers.fetch(
-                    None, self._named(request, choices), call
+                    None, named(self.model.identity, request, choices), call
                 )
         except (CapabilityError, BadRequest):
             raise  # the call itself is wrong, and would be for every agent
@@ -239,17 +240,11 @@ class Calls:
         billed = spent if paid else Spend()
         self.resources.ledger.add(self.kind, self.policy, model, logical, billed)
 
-    def _named(self, request: Request, choices: list[str] | None) -> dict[str, Any]:
-        """Return all that the answer depends on, for the store."""
-        identity = asdict(self.model.identity)
-        if choices is None:
-            return {**identity, "op": "generate", "options": None, **request.canonical()}
-        said = request.canonical()
-        scored = {"messages": said["messages"], "stop": said["stop"]}
-        return {
-            **identity,
-            "op": "score",
-            "options": choices,
-            "schema": None,
-            "sample": None,
-        } | scored
+
+def named(identity: Identity, request: Request, choices: list[str] | None) -> dict[str, Any]:
+    """Return all that the answer to a request depends on, for the store."""
+    who, said = asdict(identity), request.canonical()
+    if choices is None:
+        return {**who, "op": "generate", "options": None, **said}
+    scored = {"messages": said["messages"], "stop": said["stop"]}
+    return {**who, "op": "score", "options": choices, "schema": None, "sample": None, **scored}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from populace.kernel.errors import nearest
+from populace.kernel.registry import load, registered
 from populace.language import weights
 from populace.language.model import LanguageModel, ModelUnavailable
 
@@ -16,9 +18,10 @@ def open_model(name: str, **options: Any) -> LanguageModel:
     ----------
     name : str
         ``embedded`` or a name of the catalogue (`weights.CATALOG`); the path of a GGUF file;
-        ``URL#model`` of an OpenAI-compatible server; or ``vendor:model`` of a hosted vendor.
+        ``URL#model`` or ``openai:model@URL`` of an OpenAI-compatible server; a name that a package
+        registers (entry points ``populace.models``); or ``vendor:model`` of a hosted vendor.
     **options
-        Of `Embedded`, `Endpoint` or `Providers`.
+        Of `Embedded`, `Endpoint` or `Providers`, or of what is registered.
 
     Raises
     ------
@@ -35,6 +38,9 @@ def open_model(name: str, **options: Any) -> LanguageModel:
         from populace.language.embedded import Embedded
 
         return Embedded(Path(name), **options)
+    if name.startswith("openai:") and "@http" in name:
+        model, _, url = name.removeprefix("openai:").partition("@")
+        name = f"{url}#{model}"
     if name.startswith(("http://", "https://")):
         from populace.language.endpoint import Endpoint
 
@@ -43,9 +49,13 @@ def open_model(name: str, **options: Any) -> LanguageModel:
             mend = "name the model after a #, as http://localhost:11434/v1#llama3"
             raise ModelUnavailable("expected URL#model", where=name, mend=mend)
         return Endpoint(url, model, **options)
+    if name in registered("model"):
+        model_made: LanguageModel = load("model", name)(**options)
+        return model_made
     if ":" in name:
         from populace.language.providers import Providers
 
         return Providers(name, **options)
-    mend = "give embedded, a path to a .gguf file, URL#model, or vendor:model"
+    known = ["embedded", *weights.CATALOG, *registered("model")]
+    mend = f"{nearest(name, known)}; or give a path to a .gguf file, URL#model, or vendor:model"
     raise ModelUnavailable("no such model", where=name, mend=mend)

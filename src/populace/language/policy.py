@@ -178,6 +178,11 @@ class Language(Parametric):
         taken, self._asker.asked = self._asker.asked, []
         return taken
 
+    def failed(self) -> list[Failure]:
+        """Return failures since the last call of this: the first 100 of the run."""
+        taken, self._asker.untold = self._asker.untold, []
+        return taken
+
     # -- deciding --------------------------------------------------------------------------------
 
     async def act(self, observation: Observation) -> Answers:

@@ -159,6 +159,10 @@ class Surrogate:
         taken, self._reports = self._reports, []
         return taken
 
+    def failed(self) -> list[Failure]:
+        """Return the failures of the model since the last call of this."""
+        return self.of.failed()
+
     async def act(self, observation: Observation) -> Answers:
         space, kind = observation.space, observation.kind
         if not isinstance(space, Choice) or kind not in self.of.prompts:

@@ -76,12 +76,15 @@ class Fallback:
 
     def report(self) -> list[Any]:
         """Return what both report."""
-        return [
-            told
-            for policy in (self.policy, self.to)
-            if (report := getattr(policy, "report", None)) is not None
-            for told in report()
-        ]
+        return self._told("report")
+
+    def failed(self) -> list[Any]:
+        """Return the failures of both."""
+        return self._told("failed")
+
+    def _told(self, what: str) -> list[Any]:
+        both = (self.policy, self.to)
+        return [one for policy in both for one in getattr(policy, what, list)()]
 
     def describe(self) -> dict[str, Any]:
         """Return both policies, for the manifest."""

@@ -184,8 +184,11 @@ class Habit(Parametric):
 
     def report(self) -> Any:
         """Return what the inner policy reports."""
-        report = getattr(self.policy, "report", None)
-        return [] if report is None else report()
+        return getattr(self.policy, "report", list)()
+
+    def failed(self) -> Any:
+        """Return the failures of the inner policy."""
+        return getattr(self.policy, "failed", list)()
 
     def hear(self, observation: Observation) -> Any:
         """Let the inner policy hear."""

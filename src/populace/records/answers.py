@@ -149,6 +149,12 @@ class AnswerStore:
         self._count("paid" if paid else "shared")
         return self._parsed(key, text), paid
 
+    def peek(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the answer to a request if it is on file; nothing is called, none is counted."""
+        key = canonical(request).key
+        text = self._read(key)
+        return None if text is None else self._parsed(key, text)
+
     def stats(self) -> Stats:
         """Return what is in the store: answers by endpoint, model and operation, size and dates."""
         with self._guard():

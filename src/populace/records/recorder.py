@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from populace.kernel.answers import OUTCOMES
 from populace.kernel.errors import PopulaceError, RecordError
 from populace.records.files import MANIFEST, as_json, claim, write_atomically
+from populace.records.redact import readable
 from populace.records.run import Run
 from populace.records.tables import Broken, Tables
 
@@ -107,6 +108,7 @@ class Recorder:
         panel: Iterable[PanelRows] = (),
         minds: Iterable[Mapping[str, Any]] = (),
         spend: Iterable[Mapping[str, Any]] = (),
+        failures: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
 
@@ -117,6 +119,8 @@ class Recorder:
         by : iterable of (measure, axis, labels, values)
         asks : iterable of AskCount
         panel : iterable of PanelRows
+        minds, spend, failures : iterable of mapping
+            Rows of those tables (see `Run`).
 
         Raises
         ------
@@ -124,7 +128,7 @@ class Recorder:
             If a measure is no finite number.
         """
         asks = list(asks)
-        self._tables.add(tick, metrics, by, asks, panel, minds, spend)
+        self._tables.add(tick, metrics, by, asks, panel, minds, spend, map(readable, failures))
         for ask in asks:
             for name, count in zip(OUTCOMES, ask.outcomes, strict=True):
                 if count:

@@ -156,7 +156,7 @@ def _without_secrets(value: Any, where: str, found: list[str]) -> Any:
         for name, held in value.items():
             if name in _SPEECH:
                 kept[name] = _plain(held, f"{where}.{name}")
-            elif _is_secret(_name(name, where)):
+            elif is_secret(_name(name, where)):
                 found.extend(_texts(held))
             else:
                 kept[name] = _without_secrets(held, f"{where}.{name}", found)
@@ -172,14 +172,14 @@ def _hidden_in_url(match: re.Match[str], found: list[str]) -> str:
     if match[1] is None:  # user:password@
         found.append(match[0][:-1].split(":", 1)[-1])
         return f"{HIDDEN}@"
-    if not _is_secret(match[1]):
+    if not is_secret(match[1]):
         return match[0]
     found.append(match[2])
     return f"{match[0][0]}{match[1]}={HIDDEN}"
 
 
 @lru_cache(maxsize=1024)
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
     return _SECRET.search(re.sub(r"[^a-z0-9]", "", name.lower())) is not None
 
 

@@ -48,6 +48,10 @@ class Run:
     spend : polars.DataFrame
         What calls of models cost: tick, kind, policy, model, then ``logical_`` (as if nothing were
         stored) and ``billed_`` calls, tokens_in, tokens_out, usd, seconds.
+    failures : polars.DataFrame
+        Calls of models that gave no decision, the first 100 of each policy: tick, population,
+        policy, kind, outcome, agents (how many it left undecided), prompt, reply, why. Long texts
+        are cut, and secrets of the environment hidden.
     reference : polars.DataFrame
         Real series: tick, measure, value.
     """
@@ -98,6 +102,10 @@ class Run:
     @cached_property
     def spend(self) -> pl.DataFrame:
         return self._table("spend")
+
+    @cached_property
+    def failures(self) -> pl.DataFrame:
+        return self._table("failures")
 
     @cached_property
     def reference(self) -> pl.DataFrame:

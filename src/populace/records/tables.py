@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from populace.kernel.minds import AskCount, PanelRows
 
-TABLES = ("metrics", "by", "asks", "panel", "minds", "spend", "reference")
+TABLES = ("metrics", "by", "asks", "panel", "minds", "spend", "failures", "reference")
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -91,7 +91,9 @@ class Tables:
         self._by: list[tuple[int, Broken]] = []
         self._asks: list[tuple[int, AskCount]] = []
         self._panel: list[tuple[int, PanelRows]] = []
-        self._rows: dict[str, list[Mapping[str, Any]]] = {"minds": [], "spend": []}
+        self._rows: dict[str, list[Mapping[str, Any]]] = {
+            name: [] for name in ("minds", "spend", "failures")
+        }
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
 
     def add(
@@ -103,6 +105,7 @@ class Tables:
         panel: Iterable[PanelRows],
         minds: Iterable[Mapping[str, Any]] = (),
         spend: Iterable[Mapping[str, Any]] = (),
+        failures: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Keep the rows of one tick. The objects must not change afterwards."""
         self._metrics.append((tick, checked(metrics)))
@@ -116,6 +119,7 @@ class Tables:
             self._panel.append((tick, seen))
         self._rows["minds"].extend(minds)
         self._rows["spend"].extend(spend)
+        self._rows["failures"].extend(failures)
 
     def flush(self) -> None:
         """Write the gathered rows as one more part of every table that has any."""
@@ -251,6 +255,12 @@ def _schemas() -> dict[str, dict[str, Any]]:
                 for ledger in ("logical", "billed")
                 for name in ("calls", "tokens_in", "tokens_out", "usd", "seconds")
             },
+        },
+        "failures": {
+            "tick": number,
+            **dict.fromkeys(("population", "policy", "kind", "outcome"), text),
+            "agents": number,
+            **dict.fromkeys(("prompt", "reply", "why"), text),
         },
         "reference": {"tick": number, "measure": text, "value": real},
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from populace.kernel.answers import OUTCOMES
 from populace.records import Run
 from populace.reports.panel import panel_rasters
+from populace.reports.spending import failures, language_minds, spending
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +41,7 @@ def payload(run: Run) -> dict[str, Any]:
         "doc": str(world.get("doc") or ""),
         "status": run.status,
         "error": manifest.get("error"),
+        "stopped": str(manifest.get("stopped") or ""),
         "facts": _facts(run),
         "calendar": world.get("calendar"),
         "ticks": series.ticks,
@@ -49,6 +51,9 @@ def payload(run: Run) -> dict[str, Any]:
         "measures": _measures(run),
         "casts": _casts(run),
         "outcomes": _outcomes(run.asks),
+        "minds": language_minds(run),
+        "spend": spending(run),
+        "failures": failures(run),
         "panels": panel_rasters(run.panel, series.ticks),
         "manifest": _finite(manifest),
     }

@@ -64,6 +64,7 @@ function table(head, rows, numeric = [], long = []) {
 function banners() {
   const { status, error } = DATA;
   if (status === "failed") banner(el("b", {}, "This run failed. "), error ? `${error.type}: ${error.message}` : "", " What it had until then is shown.");
+  if (status === "stopped") banner(el("b", {}, "This run was stopped: "), `${DATA.stopped || "no reason is given"}. `, "What it had until then is shown.");
   if (status === "interrupted") banner(el("b", {}, "This run was interrupted. "), "What it had until then is shown.");
   if (status === "running") banner(el("b", {}, "This run is not finished. "), "It was still running, or its process had died, when this page was written.");
 }
@@ -102,6 +103,38 @@ function outcomes() {
     const seconds = rest.pop();
     return [...(several ? [population] : []), kind, policy, number(agents), ...rest.map(number), number(seconds), agents ? number((1e6 * seconds) / agents) : "–"];
   }), head.map((_, i) => i).filter((i) => i >= first)));
+}
+
+// Language minds: through how many prompts and calls they decided, what that cost, what failed.
+function minds() {
+  const { minds: rows, spend, failures } = DATA;
+  if (!rows.length && !spend && !failures.total) return;
+  heading("Language minds and what they spent");
+  const count = (value) => (value === null ? "–" : number(value));
+  if (rows.length) {
+    const foretold = rows.some((row) => row.predicted !== null);
+    const [agents, prompts] = ["agents", "distinct"].map((name) => rows.reduce((sum, row) => sum + row[name], 0));
+    MAIN.append(el("p", { class: "note" }, `${number(agents)} decisions through ${number(prompts)} distinct prompts, counted anew at every ask. Agents that read the same prompt share its calls and never its answer: each draws its own.`));
+    const head = ["Decision", "Policy", "Decisions", "Prompts", "Calls", "of them paid", ...(foretold ? ["Foretold by a surrogate", "Its error", "95 %"] : [])];
+    MAIN.append(table(head, rows.map((row) => [row.kind, row.policy, ...["agents", "distinct", "calls", "paid"].map((name) => count(row[name])),
+      ...(foretold ? [row.share === null ? "–" : `${(100 * row.share).toFixed(1)} %`, count(row.error), row.low === null ? "–" : `${number(row.low)} – ${number(row.high)}`] : [])]),
+      head.map((_, i) => i).filter((i) => i > 1)));
+    if (foretold) MAIN.append(el("p", { class: "note" }, "Error: mean total variation distance to the model's probabilities in the latest audits; – where nothing was audited."));
+  }
+  if (spend) {
+    MAIN.append(el("h3", {}, "Spend"));
+    const cells = (label, policy, model, side) => [label, policy, model, ...["calls", "tokens_in", "tokens_out"].map((name) => count(side[name])),
+      side.usd === null ? "no price" : number(side.usd), count(side.seconds)];
+    const lines = spend.rows.flatMap((row) => ["logical", "billed"].map((name) => cells(`${row.kind}, ${name}`, row.policy, row.model, row[name])));
+    if (spend.rows.length > 1) for (const name of ["logical", "billed"]) lines.push(cells(`all, ${name}`, "", "", spend[name]));
+    MAIN.append(table(["Spend", "Policy", "Model", "Calls", "Tokens in", "Tokens out", "US$", "Seconds"], lines, [3, 4, 5, 6, 7]));
+    MAIN.append(el("p", { class: "note" }, "Logical: what the calls would cost if no agent shared one and none was stored. Billed: what this run paid."));
+  }
+  if (failures.total) {
+    MAIN.append(el("details", {}, el("summary", {}, `Replies without a decision (${number(failures.total)} kept${failures.rows.length < failures.total ? `, ${failures.rows.length} shown` : ""})`),
+      table(["When", "Decision", "Policy", "Outcome", "Agents", "Why", "Reply", "End of the prompt"],
+        failures.rows.map(([tick, kind, policy, outcome, agents, why, reply, prompt]) => [when(tick), kind, policy, outcome.replace("_", " "), number(agents), why, reply, prompt]), [4], [5, 6, 7])));
+  }
 }
 
 function panels() {
@@ -144,6 +177,7 @@ function page() {
   }
   cast();
   outcomes();
+  minds();
   panels();
   heading("How it was made");
   MAIN.append(el("p", { class: "note" }, `Started ${DATA.manifest.started}. Versions: ${Object.entries(DATA.manifest.versions || {}).map(([k, v]) => `${k} ${v}`).join(", ")}.`));
