@@ -8,6 +8,7 @@ are asked at the first tick is exact where all three are asked the same.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -264,12 +265,12 @@ def _rates(parts: Sequence[Model], rate: float | None) -> tuple[tuple[float, flo
     """Return slowest and fastest calls a second, and where they come from."""
     if rate is not None:
         return (rate, rate), f"{rate:g} calls a second, as given"
-    if seconds := parts[0].seconds:
-        mean = 1 / (sum(seconds) / len(seconds))
-        return (mean, mean), f"the mean of {len(seconds):,} stored answers, one after another"
     if parts[0].endpoint.startswith(_EMBEDDED) and "135M" in parts[0].name:
         low, high = _EMBEDDED_RATE
         return _EMBEDDED_RATE, f"{low:g} to {high:g} calls a second, as measured on 2 cores"
+    if seconds := parts[0].seconds:
+        told = f"what {len(seconds):,} stored answers took, one after another at the most"
+        return (len(seconds) / sum(seconds), math.inf), told
     return None, "unknown; say --rate CALLS_A_SECOND"
 
 
