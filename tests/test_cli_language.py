@@ -142,6 +142,30 @@ def test_bad_language_minds_are_told_in_one_line(cli: Any, section: str) -> None
     assert not Path("runs").exists()
 
 
+def test_prompts_that_do_not_fit_are_told_at_the_first_ask(cli: Any) -> None:
+    Path("prompts.toml").write_text(PROMPTS.replace("{age}", "{agee}").replace(".age", ".agee"))
+    for command in ("run", "estimate"):
+        result = cli(command, "town.py:Town", "--cast", "cast.toml")
+        told_in_one_line(result, "does not show {agee}; did you mean 'age'")
+    assert read("runs/town-0").status == "failed"
+    assert read("runs/town-0").ticks == 0
+
+
+def test_a_language_mind_of_the_world_can_be_changed(cli: Any) -> None:
+    Path("own.py").write_text(
+        "from town import Town, Toy\nfrom populace.language.policy import Language\n"
+        "class Own(Town):\n"
+        "    def policies(self): return {'mind': Language(Toy(), 'prompts.toml', orders=2)}\n"
+    )
+    Path("cast.toml").write_text(
+        "[policies.mind]\ntemperature = 0.5\nmodel = 'town.py:Toy'\noptions = {slope = 0.01}\n"
+    )
+    ok(cli("run", "own.py", "--cast", "cast.toml", "--ticks", "1", "--quiet"))
+    described = read("runs/own-0").manifest["cast"]["people"]["policies"]["mind"]["parameters"]
+    assert described["model"]["fingerprint"] == "0.01"
+    assert (described["temperature"], described["orders"]) == (0.5, 2)
+
+
 def test_the_openai_form_names_an_endpoint(cli: Any) -> None:
     pytest.importorskip("openai")
     model = open_named("openai:small@https://models.example/v1", {"top_logprobs": 5})

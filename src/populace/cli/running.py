@@ -23,6 +23,7 @@ from populace.kernel.errors import (
     ParameterError,
     PolicyError,
     PopulaceError,
+    PromptError,
     RecordError,
     RegistryError,
     WorldError,
@@ -205,7 +206,8 @@ def _failed(
     ours = not (isinstance(error, RecordError) and "holds a run" in error.what)
     if ours:
         _left(folder, report)
-    fail(error, FAILED, debug, as_json)
+    wrong = isinstance(error, PromptError)  # found at the first ask: the input does not fit
+    fail(error, USAGE if wrong else FAILED, debug, as_json)
 
 
 @contextmanager
