@@ -526,7 +526,7 @@ options = {no = "n", yes = "y"}
 
 def test_prompt_check_on_the_command_line(tmp_path, monkeypatch):
     model = Analytic(lambda m, c: [1, numbers(m[-1].content)[0]])
-    monkeypatch.setattr(prompting, "open_model", {"mine": model}.__getitem__)
+    monkeypatch.setattr(prompting, "open_named", lambda name, progress: {"mine": model}[name])
     file = tmp_path / "go.toml"
     file.write_text(GRID)
 
@@ -544,8 +544,8 @@ def test_prompt_check_on_the_command_line(tmp_path, monkeypatch):
     assert found["distinct"] == 2
     for arguments, says in (
         (["--grid", "aeg=1"], "no column 'aeg'; did you mean 'age'?"),
-        (["--grid", "age=1"], "no values for job"),
-        (["--grid", "age"], "expected NAME=VALUE"),
+        (["--grid", "age=1"], "no values are known for job"),
+        (["--grid", "age"], "expected --set column=value"),
         (["--kind", "gone"], "no prompt for the kind 'gone'"),
     ):
         failed = check(*arguments)
