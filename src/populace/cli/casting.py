@@ -3,6 +3,7 @@
 ::
 
     [shares]                 # or [populations.NAME] for each of several populations
+    default = 4              # the world's own cast, in its proportions
     rule = 2
     stubborn = 1
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from populace.kernel.world import World
 from populace.language.weights import Progress
 from populace.policies.fallback import Fallback
 
+DEFAULT = "default"  # in shares: the world's own cast
 _SECTIONS = ("shares", "populations", "policies")
 
 
@@ -125,8 +127,23 @@ def _cast(shares: Mapping[str, float], definitions: _Definitions, world: World) 
                 f"expected a share as a number, got {share!r}", where=f"policy {name!r}"
             )
     offered = world.policies()
+    shares = _with_default(shares, {*offered, *definitions.tables}, world)
     policies = {name: _policy(name, definitions, offered) for name in shares}
     return Cast(policies, shares=shares)
+
+
+def _with_default(
+    shares: Mapping[str, float], named: Set[str], world: World
+) -> Mapping[str, float]:
+    """Return shares with ``default``, unless a policy has that name, divided as the world does."""
+    own = world.shares()
+    if DEFAULT not in shares or DEFAULT in named or not own:
+        return shares
+    each = {name: share * shares[DEFAULT] / sum(own.values()) for name, share in own.items()}
+    for name, share in shares.items():
+        if name != DEFAULT:
+            each[name] = each.get(name, 0.0) + share
+    return each
 
 
 def _policy(name: str, definitions: _Definitions, offered: Mapping[str, Any]) -> Any:

@@ -212,9 +212,10 @@ class Cast:
 
     def equip(self, resources: Resources) -> None:
         """Hand every policy that spends what it may spend (called by `Simulation`)."""
+        counts = self.counts()
         for name, policy in self.policies.items():
             if equip := getattr(policy, "equip", None):
-                equip(replace(resources, policy=name))
+                equip(replace(resources, policy=name, agents=counts[name]))
 
     async def close(self) -> None:
         """Let every policy give back what it holds open (called at the end of a run)."""

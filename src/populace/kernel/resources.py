@@ -37,6 +37,8 @@ class Resources:
         None: nothing is kept.
     policy : str
         Name of the policy in the cast, under which it books what it spends.
+    agents : int
+        How many agents the policy decides for at the start; with none, it need not prepare.
     prices : Prices
     abort_failures : float or None
         Share of decisions, from 0 to 1, whose failure stops the run; None: never.
@@ -51,6 +53,7 @@ class Resources:
     ledger: Ledger = field(default_factory=Ledger)
     answers: Store | None = None
     policy: str = ""
+    agents: int = 0
     prices: Prices = field(default_factory=Prices)
     abort_failures: float | None = None
 

@@ -1,4 +1,4 @@
-"""The minds that Brooklyn offers, and its default cast: rule, habit, utility and learned.
+"""The minds that Brooklyn offers: rule, habit, utility and learned, its default cast; language.
 
 Each answers ``stay_home`` from what the world shows: see `world.SEE`. Docs tell the motives of the
 numbers, `docs/brooklyn.md`; they belong to the defaults that were chosen to fit the first wave.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from populace.kernel.observation import Observation
 from populace.kernel.policy import Policy
 from populace.policies import Habit, Learned, Rule, Utility
+from populace.worlds.brooklyn.speaking import Speaking
 from populace.worlds.brooklyn.survey import (
     FEATURES,
     advised,
@@ -75,4 +76,5 @@ def minds() -> dict[str, Policy]:
         "habit": Habit(Rule(stay_home=cautious), inertia=INERTIA),
         "utility": Utility(stay_home={"stay_home": UTILITY}),
         "learned": Learned(survey_model(), FEATURES, batch=16_384),
+        "language": Speaking(),
     }

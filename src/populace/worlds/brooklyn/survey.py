@@ -102,12 +102,21 @@ def _chances(features: Any, intercept: Any, coefficients: Any) -> Any:
     return chances
 
 
-def survey() -> tuple[Floats, Floats, Floats]:
-    """Return features, shares and answers of `data/survey.csv`, a made-up survey: see the docs."""
+def situations() -> tuple[dict[str, Floats], Floats, Floats]:
+    """Return what each group of `data/survey.csv` was shown, its share that stays, its answers.
+
+    The survey is made up: see the docs.
+    """
     rows = table("survey.csv")
     shown = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    return shown, shown.pop("stays"), shown.pop("answers")
+
+
+def survey() -> tuple[Floats, Floats, Floats]:
+    """Return features, shares and answers of the survey."""
+    shown, shares, answers = situations()
     columns = [shown[f] if isinstance(f, str) else f(shown) for f in FEATURES]
-    return np.column_stack(columns).astype(np.float64), shown["stays"], shown["answers"]
+    return np.column_stack(columns).astype(np.float64), shares, answers
 
 
 def survey_model() -> Logit:

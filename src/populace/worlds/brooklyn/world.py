@@ -278,7 +278,7 @@ class Brooklyn(World):
         return digests()
 
     def policies(self) -> Mapping[str, Policy]:
-        """Return the minds of `decisions`: rule, habit, utility and learned."""
+        """Return the minds of `decisions`: rule, habit, utility, learned and language."""
         from populace.worlds.brooklyn.decisions import minds
 
         return minds()
