@@ -20,8 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from _measure import ratio, report, spread
 
+from _measure import ratio, report, spread
 from populace import Choice, Population
 from populace.language import Embedded, Message, Request
 from populace.language.policy import Language

@@ -154,7 +154,8 @@ def opened(model: str | LanguageModel) -> LanguageModel:
                     mend="pip install 'populace[embedded]' && populace model get; "
                     "or leave language out of the cast",
                 )
-    return open_model(model)
+    found: LanguageModel = open_model(model)
+    return found
 
 
 def observed(observation: Observation, shown: Mapping[str, Any]) -> Observation:
