@@ -88,7 +88,7 @@ def test_bins_bound_the_distinct_prompts():
     assert len(prompts.distinct(asked(first))) == DISTINCT // 9 <= 60
 
 
-def test_examples_balance_answers_and_hold_none_of_the_survey_against_itself():
+def test_examples_balance_answers_and_tell_all_columns_apart():
     prompt = Prompts.load(PROMPTS).kind(KIND)
     answers = [example["answer"] for example in prompt.examples]
     assert abs(answers.count("stay_home") - answers.count("go_out")) <= 1
