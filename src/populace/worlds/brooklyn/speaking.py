@@ -132,11 +132,8 @@ class Speaking(Parametric):
         """Return what the manifest says: once opened, the model, prompts and calibration in use."""
         if self._language is None:
             return {"model": str(self.model), "calibration": self.calibration}
-        return {**self._language._given_parameters, "calibration": self._calibration()}
-
-    def _calibration(self) -> Any:
-        assert self._language is not None
-        return self._language.calibration.get(KIND)
+        fitted = self._language.calibration.get(KIND)
+        return {**self._language._given_parameters, "calibration": fitted or self.calibration}
 
 
 def opened(model: str | LanguageModel) -> LanguageModel:
