@@ -139,6 +139,12 @@ def tick(people: int, rounds: int, threads: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"tick": [], "calls": []}
     distinct = 0
     with limited(threads):
+        warm = Embedded(threads=threads)
+        for words in (1, 2):  # compiles what one prompt and several take
+            few = Population(people, name="people", age=number % words, cases=number % words)
+            shown = observe("go", few, space, see=["age", "cases"])
+            asyncio.run(act(Language(warm, SHORT), shown))
+        asyncio.run(warm.close())
         for turn in range(rounds):
             shown = observe("go", everyone, space, see=["age", "cases"], tick=turn)
             for name in ("calls", "tick") if turn % 2 else ("tick", "calls"):

@@ -186,6 +186,10 @@ def test_a_whole_run_asks_each_distinct_prompt_once():
     assert sum(total["agents"]) == record.asks["agents"].sum()
     assert record.asks["acted"].sum() == record.asks["agents"].sum()
     assert record.metrics["staying_home"].null_count() == 0
+    told = record.manifest["cast"]["people"]["policies"]["language"]["parameters"]
+    assert told["model"] == {"endpoint": "memory", "model": "analytic", "fingerprint": "1"}
+    assert told["prompts"] == {"sha256": Prompts.load(PROMPTS).digest}
+    assert set(told["calibration"]) == {"slope", "level"}
 
 
 # -- casting -------------------------------------------------------------------------------------

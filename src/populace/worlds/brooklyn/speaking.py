@@ -133,7 +133,7 @@ class Speaking(Parametric):
         if self._language is None:
             return {"model": str(self.model), "calibration": self.calibration}
         fitted = self._language.calibration.get(KIND)
-        return {**self._language._given_parameters, "calibration": fitted or self.calibration}
+        return {**self._language.describe(), "calibration": fitted or self.calibration}
 
 
 def opened(model: str | LanguageModel) -> LanguageModel:
