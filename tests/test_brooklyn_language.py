@@ -235,3 +235,15 @@ def test_default_in_shares_stands_for_the_worlds_own_cast():
     again = read_cast("default,rule=1", world)
     share = dict(zip(again.names, again.shares.tolist(), strict=True))
     assert share["rule"] == pytest.approx((SHARES["rule"] + 1) / 2)
+
+
+def test_a_cast_file_changes_model_and_calibration_and_opens_nothing(tmp_path):
+    path = tmp_path / "cast.toml"
+    path.write_text(
+        '[shares]\ndefault = 4\nlanguage = 1\n[policies.language]\nmodel = "none.gguf"\n'
+        'calibration = "none"\n'
+    )
+    mind = read_cast(str(path), Brooklyn(people=300)).policies["language"]
+    assert isinstance(mind, Speaking)
+    assert mind.describe() == {"model": "none.gguf", "calibration": "none"}
+    assert mind.report() == mind.failed() == []
