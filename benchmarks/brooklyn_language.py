@@ -245,11 +245,15 @@ def check(model: Any) -> dict[str, Any]:
             f"{e.least:+.2f}, {e.most:+.2f} | {e.rising:.0%} | {e.rank:+.2f} |"
         )
         rows[e.column] = [round(v, 3) for v in (e.change, e.least, e.most, e.rising, e.rank)]
-    return {
-        "survey": fit,
-        "effects": rows,
-        "range": [float(main.p[:, 1].min()), float(main.p[:, 1].max())],
-    }
+    source = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
+    source["kind"][KIND]["examples"] = []
+    bare = asyncio.run(check_prompt(source, KIND, model, GRID, space))
+    ranks = {e.column: round(e.rank, 2) for e in bare.effects}
+    print(
+        f"without examples: P {bare.p[:, 1].min():.2f} to {bare.p[:, 1].max():.2f}; ranks {ranks}"
+    )
+    ends = [round(float(end), 3) for end in (main.p[:, 1].min(), main.p[:, 1].max())]
+    return {"survey": fit, "effects": rows, "range": ends, "ranks without examples": ranks}
 
 
 def main() -> None:
