@@ -11,7 +11,6 @@ import sys
 import numpy as np
 import pytest
 
-from analytic import Analytic
 from populace import Cast, Population, Simulation
 from populace.cli.casting import read_cast
 from populace.errors import PopulaceError, PromptError
@@ -25,6 +24,7 @@ from populace.worlds.brooklyn.decisions import SHARES
 from populace.worlds.brooklyn.speaking import KIND, PROMPTS, Speaking
 from populace.worlds.brooklyn.survey import situations
 from populace.worlds.brooklyn.world import OPTIONS, SEE
+from tests.analytic import Analytic
 
 SHARED = ("advice", "phase", "deaths")
 VALUES = {  # every word of every column: the ends of each range and both sides of each bound

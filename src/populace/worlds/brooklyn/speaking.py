@@ -84,14 +84,10 @@ class Speaking(Parametric):
                 self._language.equip(self._resources)
         return self._language
 
-    def equip(self, resources: Resources) -> None:
-        """Take what the simulation gives; without stored answers, keep them for the run."""
-        if resources.answers is None:
-            from populace.records.answers import AnswerStore
-
-            resources = replace(resources, answers=AnswerStore(None))
+    def equip(self, resources: Resources | None) -> None:
+        """Take what the simulation gives; open the model if anybody is cast."""
         self._resources = resources
-        if resources.agents:
+        if resources is not None and resources.agents:
             self.language.equip(resources)
 
     async def act(self, observation: Observation) -> Answers:
