@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from populace.cli import prompting
 from populace.cli.commands import main
 from populace.errors import BudgetError, ParameterError, PolicyError, PromptError
 from populace.kernel.budget import Budget
+from populace.kernel.ledger import Ledger
 from populace.kernel.prices import Price, Prices
 from populace.kernel.resources import Resources
 from populace.language.calibrate import BLANKS
@@ -551,3 +553,16 @@ def test_prompt_check_on_the_command_line(tmp_path, monkeypatch):
         failed = check(*arguments)
         assert failed.exit_code == 2
         assert says in failed.stderr
+
+
+def test_a_model_that_knows_its_own_time_is_not_billed_for_waiting():
+    class Timed(Analytic):
+        async def score(self, requests, choices):
+            found = await super().score(requests, choices)
+            return [replace(scores, seconds=0.25) for scores in found]
+
+    policy, ledger = Language(Timed(lambda m, c: [1, 1, 1]), PLAIN), Ledger()
+    policy.equip(Resources(ledger=ledger))
+    answer(policy, go())
+    billed = ledger.totals().billed
+    assert (billed.calls, billed.seconds) == (6, 1.5)

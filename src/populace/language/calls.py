@@ -169,7 +169,7 @@ class Calls:
             if hold is not None:
                 hold.release()
             raise
-        seconds = self._clock() - begun
+        seconds = self._clock() - begun if answer.seconds is None else answer.seconds
         spent = self._spend(answer.tokens_in, answer.tokens_out, seconds)
         if hold is not None:
             hold.settle(spent)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,8 +158,10 @@ class Embedded:
             return sorted(prompts)
 
         def run(prompt: list[int], i: int) -> Answer:
+            begun = time.perf_counter()
             try:
-                return one(requests[i], prompt, i)
+                answer = one(requests[i], prompt, i)
+                return replace(answer, seconds=time.perf_counter() - begun)
             except ModelError as error:
                 return failed(error, self.path.stem)
 

@@ -209,6 +209,9 @@ class Reply:
         Requests sent, and how many of them the server may have billed without answering.
     detail : mapping
         JSON values that the backend adds, as the provider's fingerprint.
+    seconds : float, optional
+        Time that the model spent on this request alone, where the backend knows; without it, the
+        time until the answer came counts, waiting for other requests included.
     """
 
     text: str
@@ -220,6 +223,7 @@ class Reply:
     unclear: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
     error: ModelError | None = None
+    seconds: float | None = field(default=None, compare=False)
 
     @classmethod
     def failed(cls, error: ModelError, model: str = "") -> Reply:
@@ -283,6 +287,8 @@ class Scores:
     slack : float
         Most probability (after normalising) that choices may have in truth where the backend says
         0, because the server reports the likeliest tokens only.
+    seconds : float, optional
+        As of a `Reply`.
     """
 
     logprobs: tuple[float, ...]
@@ -295,6 +301,7 @@ class Scores:
     unclear: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
     error: ModelError | None = None
+    seconds: float | None = field(default=None, compare=False)
 
     @classmethod
     def failed(cls, error: ModelError, model: str = "") -> Scores:
@@ -329,7 +336,7 @@ def _record(answer: Reply | Scores) -> dict[str, Any]:
     if answer.error is not None:
         raise ValueError("an answer that carries an error is not kept")
     record = asdict(answer)
-    del record["error"]
+    del record["error"], record["seconds"]  # how long it took is no part of an answer
     return record
 
 
