@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import datetime as dt
-import hashlib
-import inspect
-import platform
-import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, is_dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +14,9 @@ import numpy as np
 
 from populace.kernel.answers import Outcome
 from populace.kernel.budget import Budget
-from populace.kernel.cast import Cast
-from populace.kernel.errors import CastError, ParameterError, PopulaceError, WorldError, nearest
+from populace.kernel.errors import ParameterError, PopulaceError, WorldError
 from populace.kernel.measures import By
 from populace.kernel.minds import Minds, Turns
-from populace.kernel.policy import Policy, describe_policy, function_name
 from populace.kernel.population import Population, find_populations
 from populace.kernel.prices import Prices
 from populace.kernel.resources import Resources, Store
@@ -32,6 +24,8 @@ from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.records import Recorder, Run
 from populace.records.answers import AnswerStore
+from populace.simulation.casts import cast_all
+from populace.simulation.manifest import describe_casts, manifest
 
 Progress = Callable[[int, int], None]
 
@@ -108,7 +102,7 @@ class Simulation:
         with _world_fails(world, "start"):
             world.start(streams.named("start"))
         self.populations: dict[str, Population] = dict(find_populations(world))
-        self.casts = _casts(cast, self.populations, world)
+        self.casts = cast_all(cast, self.populations, world)
         watched: dict[str, Any] = {}
         for name, own in self.casts.items():
             people = self.populations[name]
@@ -176,7 +170,7 @@ class Simulation:
         if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
             raise ParameterError(f"expected 0 or more ticks, got {ticks!r}", where="run")
         recorder = Recorder(None if to is None else Path(to))
-        recorder.begin(self._manifest(ticks), self.world.reference())
+        recorder.begin(manifest(self, ticks), self.world.reference())
         status, error = "failed", None
         stopped = ""
         try:
@@ -197,7 +191,7 @@ class Simulation:
             raise
         finally:
             self._minds.close()
-            recorder.update(cast=self._describe_casts(), stopped=stopped, spend=self._spent())
+            recorder.update(cast=describe_casts(self.casts), stopped=stopped, spend=self._spent())
             recorder.finish(status, error)
             for cast in self.casts.values():
                 await cast.close()
@@ -237,34 +231,6 @@ class Simulation:
         totals = self.resources.ledger.totals()
         return {"logical": asdict(totals.logical), "billed": asdict(totals.billed)}
 
-    def _describe_casts(self) -> dict[str, Any]:
-        return {name: _plain(cast.describe()) for name, cast in self.casts.items()}
-
-    def _manifest(self, ticks: int) -> dict[str, Any]:
-        world, cls = self.world, type(self.world)
-        calendar = world.calendar
-        return {
-            "world": {
-                "name": cls.__name__.lower(),
-                "class": f"{cls.__module__}.{cls.__qualname__}",
-                "title": world.title or cls.__name__,
-                "doc": (inspect.getdoc(cls) or "").split("\n\n")[0],
-                "parameters": _plain(world._given_parameters),
-                "axes": {name: list(labels) for name, labels in world.axes.items()},
-                "charts": [chart.describe() for chart in world.charts],
-                "calendar": None
-                if calendar is None
-                else {"start": calendar.start.isoformat(), "unit": calendar.unit},
-            },
-            "cast": self._describe_casts(),
-            "seed": self.seed,
-            "ticks": {"first": self.tick, "asked": ticks, "done": 0},
-            "populations": {name: len(people) for name, people in self.populations.items()},
-            "panel": self._panel,
-            "versions": _versions(),
-            "data": dict(world.data()),
-        }
-
 
 def _run_in_thread(running: Coroutine[Any, Any, Run]) -> Run:
     """Run beside the event loop that is running in this thread; Ctrl-C reaches it all the same."""
@@ -286,40 +252,6 @@ def _run_in_thread(running: Coroutine[Any, Any, Run]) -> Run:
                 if not future.done():
                     loop.call_soon_threadsafe(task.cancel)
             raise  # once the thread is through: the run is saved by then
-
-
-def _casts(cast: Any, populations: Mapping[str, Population], world: World) -> dict[str, Cast]:
-    """Return one cast a population."""
-    where = f"Simulation of {type(world).__name__}"
-    if not populations:
-        raise WorldError("the world has no population", where=where, mend="make one in __init__")
-    if cast is None:
-        if not (offered := world.policies()):
-            raise CastError("the world offers no minds of its own", where=where, mend="give a cast")
-        cast = Cast(offered, shares=world.shares())
-    if not isinstance(cast, Mapping):
-        if len(populations) > 1:
-            raise CastError(
-                f"the world has {len(populations)} populations: {', '.join(populations)}",
-                where=where,
-                mend="give a cast for each by name: {name: Cast(...)}",
-            )
-        cast = {next(iter(populations)): cast}
-    for name in cast:
-        if name not in populations:
-            raise CastError(f"no population {name!r}; {nearest(name, populations)}", where=where)
-    for name in populations:
-        if name not in cast:
-            raise CastError(f"population {name!r} has no cast", where=where)
-    return {
-        name: own if isinstance(own, Cast) else Cast({_policy_name(own): own})
-        for name, own in cast.items()
-    }
-
-
-def _policy_name(policy: Any) -> str:
-    name = getattr(policy, "__name__", type(policy).__name__)
-    return "policy" if name == "<lambda>" else name.lower()
 
 
 def _measured(world: World) -> tuple[dict[str, Any], list[tuple[str, str, list[str], list[float]]]]:
@@ -353,35 +285,3 @@ class _world_fails:
             raise WorldError(
                 f"{type(error).__name__}: {error} ({line})", where=self.where
             ) from error
-
-
-def _plain(value: Any) -> Any:
-    """Return a parameter as JSON can hold it; an array as its shape and digest."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-        return {"shape": list(value.shape), "dtype": str(value.dtype), "sha256": digest}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (dt.date, Path)):
-        return str(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
-    if isinstance(value, Policy):
-        return _plain(describe_policy(value))
-    return function_name(value) if callable(value) else type(value).__qualname__
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "platform": sys.platform}
-    for package in ("populace", "numpy", "numba", "polars"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # run from a source tree
-            found[package] = "not installed"
-    return found
