@@ -1,0 +1,1 @@
+"""Studies: sweeps, paired comparisons, calibration, scores and sensitivity."""
