@@ -6,6 +6,7 @@ transcripts and random streams are the runtime's, so that a structure is its pap
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -107,6 +108,8 @@ class Verdict:
         Whether a draw decided between equals.
     reason : str
         Why the structure ended: ``done``, ``unanimous``, ``uncatchable``, ``budget``, ...
+    unparsed : int
+        How many of those who spoke had no answer, and so did not vote.
     """
 
     answer: Any
@@ -116,14 +119,25 @@ class Verdict:
     votes: Mapping[Any, float] = field(default_factory=dict)
     tie: bool = False
     reason: str = "done"
+    unparsed: int = 0
 
     @property
     def margin(self) -> float:
-        """Share of the votes by which the first leads the second, from 0 to 1."""
+        """Share of the votes by which the first leads the second, from 0 to 1.
+
+        Negative weights count as much as positive ones in the whole.
+        """
         weights = sorted(self.votes.values(), reverse=True)
-        total = sum(weights)
+        total = sum(map(abs, weights))
         second = weights[1] if len(weights) > 1 else 0.0
-        return (weights[0] - second) / total if total > 0 else 0.0
+        return abs(weights[0] - second) / total if total > 0 else 0.0
+
+    @property
+    def entropy(self) -> float:
+        """Shannon entropy of the votes in bits; answers of negative weight are left out."""
+        weights = [weight for weight in self.votes.values() if weight > 0]
+        total = sum(weights)
+        return max(0.0, -sum(w / total * math.log2(w / total) for w in weights))
 
 
 class Members(Protocol):
