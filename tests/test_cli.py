@@ -359,7 +359,7 @@ def test_list_describes_worlds_and_policies(cli: Any) -> None:
     assert lake["ticks"] == 12
     assert lake["parameters"][0] == {
         "name": "fishers", "doc": "who fish", "type": "int", "unit": "people", "range": ">= 1",
-        "required": False, "default": 6,
+        "required": False, "fixed": "", "default": 6,
     }  # fmt: skip
     assert "cannot be imported" in next(w for w in found["worlds"] if w["name"] == "gone")["error"]
     fixed = next(p for p in found["policies"] if p["name"] == "fixed")

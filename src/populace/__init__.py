@@ -29,7 +29,7 @@ _HOME = {
     "Budget": "kernel.budget",
     "Prices": "kernel.prices",
     "AnswerStore": "records.answers",
-    "Simulation": "simulation",
+    **dict.fromkeys(["Simulation", "Intervention", "read_interventions"], "simulation"),
     "compare_orders": "testing",
     "Run": "records",
     **dict.fromkeys(["Network", "Groups", "Grid"], "geometry"),

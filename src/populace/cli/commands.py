@@ -31,6 +31,13 @@ _world_options = [
     ),
     click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True),
 ]
+intervene_option = click.option(
+    "--intervene",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="TOML file of what is changed from outside in mid-run; may be given again.",
+)
 _spending_options = [
     click.option(
         "--answers", type=click.Path(path_type=Path), help="Where answers of models are kept."
@@ -95,6 +102,7 @@ def main() -> None:
 @main.command("run", epilog=_EPILOG)
 @click.argument("world")
 @world_options
+@intervene_option
 @click.option(
     "--panel",
     type=click.IntRange(min=0),

@@ -70,6 +70,7 @@ def _parameter(info: ParameterInfo) -> dict[str, Any]:
         "unit": info.unit,
         "range": info.range,
         "required": info.required,
+        "fixed": info.fixed,
         "default": None if info.required else _plain(info.default),
     }
 
@@ -130,7 +131,7 @@ def _show(console: Console, entry: dict[str, Any]) -> None:
             default,
             info["unit"],
             info["range"] or info["type"],
-            info["doc"],
+            info["doc"] + (" (fixed in mid-run)" if info["fixed"] else ""),
         ]
         table.add_row(*map(Text, row))
     if entry["parameters"]:

@@ -40,6 +40,7 @@ def run_world(
     cast: str | None,
     ticks: int | None,
     seed: int,
+    intervene: tuple[Path, ...],
     panel: int,
     to: Path | None,
     answers: Path | None,
@@ -67,8 +68,10 @@ def run_world(
                 given = read_cast(cast, made, progress)
         watch = Watch(errors, name, _bar(errors, as_json, given, made), quiet or as_json)
         with watch.preparing():
-            simulation = _prepared(made, given, seed, panel, spending, debug, as_json)
+            simulation = _prepared(made, given, seed, panel, intervene, spending, debug, as_json)
         length = int(made.ticks) if ticks is None else ticks
+        with failing(debug, as_json):
+            simulation.interventions.schedule.check_length(length)
         calendar = _calendar(made)
         running = watch.running(length, simulation.tick, calendar)
         with _terminate_as_interrupt(), running as step:
@@ -122,6 +125,7 @@ def _prepared(
     cast: Any,
     seed: int,
     panel: int,
+    interventions: tuple[Path, ...],
     spending: Spending,
     debug: bool,
     as_json: bool,
@@ -129,7 +133,9 @@ def _prepared(
     from populace.simulation import Simulation
 
     try:
-        return Simulation(world, cast, seed, panel=panel, **spending.resources())
+        return Simulation(
+            world, cast, seed, panel=panel, interventions=interventions, **spending.resources()
+        )
     except PopulaceError as error:
         wrong = isinstance(error, (WorldError, PolicyError))  # its code failed, not its input
         fail(error, FAILED if wrong else USAGE, debug, as_json)

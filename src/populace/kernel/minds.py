@@ -226,20 +226,36 @@ class Minds:
         Policies with ``hear(observation)`` receive it; the columns are as in `ask`. An asynchronous
         ``hear`` is through before the next ask.
         """
+        self.deliver(kind, agents, columns)
+
+    def deliver(
+        self,
+        kind: str,
+        agents: Population | Part,
+        columns: Mapping[str, Any],
+        sender: str = "",
+    ) -> int:
+        """As `tell`; return how many can hear.
+
+        The draws of who hears bear the sender's name, so that those of the world stay as they are.
+        """
         part, cast = self._who(kind, agents)
         given = fitting(columns, len(part), kind)
-        name = self._name(f"tell/{kind}", part)
+        name = self._name(f"tell/{kind}/{sender}" if sender else f"tell/{kind}", part)
+        heard = 0
         for code, index in cast.groups(part):
             policy = cast.policies[cast.names[code]]
             hear = getattr(policy, "hear", None)
             if hear is None:
                 continue
+            heard += len(part) if index is None else len(index)
             observation = self._observe(kind, part, _TOLD, (), given, name, index)
             with blaming(cast.names[code], f"hearing {kind!r}", self.tick):
                 result = hear(observation)
             if inspect.isawaitable(result):  # later: on the columns as they are now
                 observation.keep()
                 self._hearing.append((result, cast.names[code], f"hearing {kind!r}", self.tick))
+        return heard
 
     # -- inside ----------------------------------------------------------------------------------
 

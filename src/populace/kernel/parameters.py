@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from populace.kernel.errors import ParameterError, nearest
 
 _REQUIRED = inspect.Parameter.empty
@@ -22,6 +24,8 @@ _REQUIRED = inspect.Parameter.empty
 @dataclass(frozen=True)
 class Parameter:
     """What a parameter is: one line, its unit and the range it may take (bounds allowed).
+
+    `fixed` says why it cannot change in mid-run (see `populace.World.change`), if it cannot.
 
     Examples
     --------
@@ -33,6 +37,7 @@ class Parameter:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    fixed: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class ParameterInfo:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    fixed: str = ""
 
     @property
     def required(self) -> bool:
@@ -82,6 +88,23 @@ class ParameterInfo:
             expected = self.range or "a number"
             raise ParameterError(f"expected {self.name} {expected}{unit}, got {value}", where=where)
 
+    def read(self, value: Any, where: str) -> Any:
+        """Return a value as this parameter takes it, checked; text is parsed unless it is taken.
+
+        Raises
+        ------
+        ParameterError
+            For a value of another type or outside the range.
+        """
+        if isinstance(value, str) and not fits(value, self.type):
+            return self.parse(value, where)
+        if not fits(value, self.type):
+            raise ParameterError(
+                f"expected {self.name} as {self.type_name}, got {value!r:.80}", where=where
+            )
+        self.check(value, where)
+        return value
+
     def parse(self, text: str, where: str) -> Any:
         """Read a value of this parameter from text, as the command line gives it."""
         try:
@@ -115,7 +138,7 @@ def parameters(cls: Any) -> dict[str, ParameterInfo]:
         if hint is Any and parameter.default not in (_REQUIRED, None):
             hint = type(parameter.default)
         found[name] = ParameterInfo(
-            name, hint, parameter.default, note.doc, note.unit, note.low, note.high
+            name, hint, parameter.default, note.doc, note.unit, note.low, note.high, note.fixed
         )
     return found
 
@@ -162,6 +185,26 @@ class Parametric:
                 info.check(given[info.name], cls.__name__)
         self._given_parameters = given
         return self
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a parameter's type; true for types that say nothing of values.
+
+    >>> fits(3, float), fits(True, int), fits("2020-03-22", dt.date)
+    (True, False, False)
+    """
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(fits(value, option) for option in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if hint is type(None) or hint is None:
+        return value is None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if hint in (int, float):
+        number = (int, float) if hint is float else int
+        return isinstance(value, number) and not isinstance(value, bool)
+    return isinstance(value, hint) if isinstance(hint, type) else True
 
 
 def _words(hint: Any) -> set[str]:

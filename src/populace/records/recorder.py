@@ -109,6 +109,7 @@ class Recorder:
         minds: Iterable[Mapping[str, Any]] = (),
         spend: Iterable[Mapping[str, Any]] = (),
         failures: Iterable[Mapping[str, Any]] = (),
+        events: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
 
@@ -119,7 +120,7 @@ class Recorder:
         by : iterable of (measure, axis, labels, values)
         asks : iterable of AskCount
         panel : iterable of PanelRows
-        minds, spend, failures : iterable of mapping
+        minds, spend, failures, events : iterable of mapping
             Rows of those tables (see `Run`).
 
         Raises
@@ -128,7 +129,8 @@ class Recorder:
             If a measure is no finite number.
         """
         asks = list(asks)
-        self._tables.add(tick, metrics, by, asks, panel, minds, spend, map(readable, failures))
+        rows = {"minds": minds, "spend": spend, "failures": map(readable, failures)}
+        self._tables.add(tick, metrics, by, asks, panel, {**rows, "events": events})
         for ask in asks:
             for name, count in zip(OUTCOMES, ask.outcomes, strict=True):
                 if count:

@@ -52,6 +52,8 @@ class Run:
         Calls of models that gave no decision, the first 100 of each policy: tick, population,
         policy, kind, outcome, agents (how many it left undecided), prompt, reply, why. Long texts
         are cut, and secrets of the environment hidden.
+    events : polars.DataFrame
+        What interventions did: tick, name, what.
     reference : polars.DataFrame
         Real series: tick, measure, value.
     """
@@ -106,6 +108,10 @@ class Run:
     @cached_property
     def failures(self) -> pl.DataFrame:
         return self._table("failures")
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        return self._table("events")
 
     @cached_property
     def reference(self) -> pl.DataFrame:

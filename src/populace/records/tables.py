@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from populace.kernel.minds import AskCount, PanelRows
 
-TABLES = ("metrics", "by", "asks", "panel", "minds", "spend", "failures", "reference")
+TABLES = ("metrics", "by", "asks", "panel", "minds", "spend", "failures", "events", "reference")
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -92,7 +92,7 @@ class Tables:
         self._asks: list[tuple[int, AskCount]] = []
         self._panel: list[tuple[int, PanelRows]] = []
         self._rows: dict[str, list[Mapping[str, Any]]] = {
-            name: [] for name in ("minds", "spend", "failures")
+            name: [] for name in ("minds", "spend", "failures", "events")
         }
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
 
@@ -103,11 +103,9 @@ class Tables:
         by: Iterable[Broken],
         asks: Iterable[AskCount],
         panel: Iterable[PanelRows],
-        minds: Iterable[Mapping[str, Any]] = (),
-        spend: Iterable[Mapping[str, Any]] = (),
-        failures: Iterable[Mapping[str, Any]] = (),
+        rows: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
     ) -> None:
-        """Keep the rows of one tick. The objects must not change afterwards."""
+        """Keep the rows of one tick, `rows` by table. The objects must not change afterwards."""
         self._metrics.append((tick, checked(metrics)))
         for broken in by:
             if not math.isfinite(sum(broken[3])):
@@ -117,9 +115,8 @@ class Tables:
             self._asks.append((tick, ask))
         for seen in panel:
             self._panel.append((tick, seen))
-        self._rows["minds"].extend(minds)
-        self._rows["spend"].extend(spend)
-        self._rows["failures"].extend(failures)
+        for name, more in (rows or {}).items():
+            self._rows[name].extend(more)
 
     def flush(self) -> None:
         """Write the gathered rows as one more part of every table that has any."""
@@ -262,6 +259,7 @@ def _schemas() -> dict[str, dict[str, Any]]:
             "agents": number,
             **dict.fromkeys(("prompt", "reply", "why"), text),
         },
+        "events": {"tick": number, "name": text, "what": text},
         "reference": {"tick": number, "measure": text, "value": real},
     }
 

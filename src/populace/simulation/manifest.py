@@ -40,6 +40,7 @@ def manifest(simulation: Simulation, ticks: int) -> dict[str, Any]:
             else {"start": calendar.start.isoformat(), "unit": calendar.unit},
         },
         "cast": describe_casts(simulation.casts),
+        "interventions": simulation.interventions.describe(),
         "seed": simulation.seed,
         "ticks": {"first": simulation.tick, "asked": ticks, "done": 0},
         "populations": {name: len(people) for name, people in simulation.populations.items()},

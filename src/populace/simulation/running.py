@@ -25,6 +25,7 @@ from populace.kernel.world import World
 from populace.records import Recorder, Run
 from populace.records.answers import AnswerStore
 from populace.simulation.casts import cast_all
+from populace.simulation.interventions import Interventions, gathered
 from populace.simulation.manifest import describe_casts, manifest
 
 Progress = Callable[[int, int], None]
@@ -55,6 +56,8 @@ class Simulation:
         Of models, for a budget in US dollars.
     abort_failures : float, optional
         The run stops after a tick when more than this share of its decisions has failed.
+    interventions : Intervention, path of a TOML file, or sequence of these, optional
+        What is changed from outside in mid-run, and when.
     turns : "fixed", "reversed", "random" or "together", optional
         Overrides the order of every `Minds.each` (see `populace.compare_orders`).
 
@@ -63,7 +66,7 @@ class Simulation:
     CastError
         If a population has no cast, a cast names no population, or somebody has no policy.
     ParameterError
-        For an impossible seed or panel.
+        For an impossible seed, panel or intervention.
     WorldError
         If the world fails to start, or has no population.
 
@@ -92,6 +95,7 @@ class Simulation:
         answers: Store | str | Path | None = None,
         prices: Prices | None = None,
         abort_failures: float | None = None,
+        interventions: Any = None,
     ) -> None:
         if not isinstance(world, World):
             raise WorldError(f"expected a World, got {world!r:.80}", where="Simulation")
@@ -123,6 +127,9 @@ class Simulation:
         )
         for own in self.casts.values():
             own.equip(self.resources)
+        self.interventions = Interventions(
+            gathered(interventions), world, self.populations, self.casts, seed
+        )
         self._asked = self._failed = 0
 
     @property
@@ -169,6 +176,7 @@ class Simulation:
         """As `run`, to be awaited."""
         if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
             raise ParameterError(f"expected 0 or more ticks, got {ticks!r}", where="run")
+        self.interventions.schedule.begin(self.tick)
         recorder = Recorder(None if to is None else Path(to))
         recorder.begin(manifest(self, ticks), self.world.reference())
         status, error = "failed", None
@@ -191,7 +199,12 @@ class Simulation:
             raise
         finally:
             self._minds.close()
-            recorder.update(cast=describe_casts(self.casts), stopped=stopped, spend=self._spent())
+            recorder.update(
+                cast=describe_casts(self.casts),
+                interventions=self.interventions.describe(),
+                stopped=stopped,
+                spend=self._spent(),
+            )
             recorder.finish(status, error)
             for cast in self.casts.values():
                 await cast.close()
@@ -201,11 +214,14 @@ class Simulation:
         minds, world = self._minds, self.world
         minds.begin(self.tick)
         self.resources.ledger.tick = self.tick
+        with _world_fails(world, f"change at tick {self.tick}"):
+            events = self.interventions.apply(minds)
         with _world_fails(world, f"step at tick {self.tick}"):
             await world.step(minds)
         await minds.heard()
         with _world_fails(world, f"measure at tick {self.tick}"):
             metrics, broken = _measured(world)
+        self.interventions.schedule.measured(metrics)
         reports = [
             {"tick": self.tick, **row} for cast in self.casts.values() for row in cast.reports()
         ]
@@ -213,7 +229,9 @@ class Simulation:
         with _world_fails(world, f"measure at tick {self.tick}"):
             asks = list(minds.counts.values())
             failed = [row for cast in self.casts.values() for row in cast.failed()]
-            recorder.tick(self.tick, metrics, broken, asks, minds.seen, reports, spend, failed)
+            recorder.tick(
+                self.tick, metrics, broken, asks, minds.seen, reports, spend, failed, events
+            )
         for ask in asks:
             self._asked += ask.agents
             self._failed += int(ask.outcomes[FAILURES].sum())

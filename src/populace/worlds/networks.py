@@ -9,6 +9,9 @@ from populace.kernel.errors import ParameterError
 from populace.kernel.streams import Streams
 
 NetworkName = Literal["erdos-renyi", "barabasi-albert", "watts-strogatz"]
+#: Why such parameters cannot change in mid-run.
+MADE = "agents are made at the start"
+DRAWN = "the network is drawn at the start"
 REWIRED = 0.1  # share of a small world's edges, in the middle of its regime (Watts, Strogatz 1998)
 
 

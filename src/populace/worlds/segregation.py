@@ -22,6 +22,7 @@ from populace.kernel.world import World
 from populace.policies import Rule
 
 MOVE = Choice(("stay", "move"))
+LAID = "agents are made and placed at the start"
 BLOCKS = 10  # a side of the map
 
 
@@ -71,9 +72,13 @@ class Segregation(World):
 
     def __init__(
         self,
-        side: Annotated[int, Parameter("cells a side", low=BLOCKS, high=20_000)] = 100,
-        vacant: Annotated[float, Parameter("cells without an agent", "share", 0, 1)] = 0.1,
-        first: Annotated[float, Parameter("agents of the first group", "share", 0, 1)] = 0.5,
+        side: Annotated[int, Parameter("cells a side", low=BLOCKS, high=20_000, fixed=LAID)] = 100,
+        vacant: Annotated[
+            float, Parameter("cells without an agent", "share", 0, 1, fixed=LAID)
+        ] = 0.1,
+        first: Annotated[
+            float, Parameter("agents of the first group", "share", 0, 1, fixed=LAID)
+        ] = 0.5,
         tolerance: Annotated[float, Parameter("like neighbours wanted", "share", 0, 1)] = 0.3,
     ) -> None:
         n = round(side * side * (1.0 - vacant))
@@ -83,7 +88,7 @@ class Segregation(World):
         self.people = Population(n, group=group, cell=np.uint32, like=np.float32)
         self.grid = Grid(side, side)
         self.cells = np.zeros(len(self.grid), np.uint8)
-        self._tolerance, self.moves = tolerance, 0
+        self.tolerance, self.moves = tolerance, 0
 
     def start(self, streams: Streams) -> None:
         """Give every agent a cell of its own, at random."""
@@ -95,7 +100,7 @@ class Segregation(World):
     async def step(self, minds: Minds) -> None:
         people = self.people
         answers = await minds.ask(
-            "move", people, MOVE, see=["like", "group"], missing="stay", tolerance=self._tolerance
+            "move", people, MOVE, see=["like", "group"], missing="stay", tolerance=self.tolerance
         )
         movers = np.flatnonzero(answers.chose("move"))
         vacant = np.flatnonzero(self.cells == 0)
@@ -113,7 +118,7 @@ class Segregation(World):
         like = self.people.like
         return {
             "similarity": like.mean(dtype=np.float64),
-            "content": np.count_nonzero(like >= np.float32(self._tolerance)) / len(like),
+            "content": np.count_nonzero(like >= np.float32(self.tolerance)) / len(like),
             "moves": self.moves,
             "first_group": By("block", self._blocks()),
         }

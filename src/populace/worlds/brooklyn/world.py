@@ -73,14 +73,26 @@ class Brooklyn(World):
     def __init__(
         self,
         people: Annotated[
-            int, Parameter("people to simulate: the census, or a sample", unit="people")
+            int,
+            Parameter(
+                "people to simulate: the census, or a sample",
+                unit="people",
+                fixed="they are made at the start",
+            ),
         ] = CENSUS,
         transmission: Annotated[
             float,
             Parameter("chance of infection by one contact, summed over the disease", low=0),
         ] = 0.72,
         infected: Annotated[
-            float, Parameter("infected by 1 March", unit="per 100,000", low=0, high=100_000)
+            float,
+            Parameter(
+                "infected by 1 March",
+                unit="per 100,000",
+                low=0,
+                high=100_000,
+                fixed="they are drawn at the start",
+            ),
         ] = 130.0,
         imported: Annotated[
             float, Parameter("infected elsewhere", unit="per 100,000 a day", low=0)
@@ -123,23 +135,31 @@ class Brooklyn(World):
                 where="Brooklyn",
                 mend=f"leave people out to simulate all {CENSUS:,}",
             )
-        if order is not None and easing is not None and easing < order:
-            raise ParameterError(
-                f"easing on {easing} comes before the order on {order}",
-                where="Brooklyn",
-                mend="give easing=none, or a later day",
-            )
         self.axes, self.charts = axes(), charts()
         self.size = int(people)
         self.transmission, self.infected, self.imported = transmission, infected, imported
-        self.measures = Measures(schools=schools, order=order, easing=easing, masks=masks)
+        self.schools, self.order, self.easing, self.masks = schools, order, easing, masks
         self.mask_effect, self.closed, self.errands, self.local = (
             mask_effect, closed, errands, local,
         )  # fmt: skip
-        # The chance of a test is known for the days with public figures, and then stays.
-        self._mild = np.minimum(1.0, testing * by_day(advice.MILD_TESTED, self.ticks))
+        self.testing = testing
+        self.changed(frozenset())
         self._severe = by_day(advice.ADMITTED_TESTED, self.ticks)
         self._phase = -1
+
+    def changed(self, names: frozenset[str]) -> None:
+        """Draw up the calendar of measures and the chances of a test from the parameters."""
+        if self.order is not None and self.easing is not None and self.easing < self.order:
+            raise ParameterError(
+                f"easing on {self.easing} comes before the order on {self.order}",
+                where="Brooklyn",
+                mend="give easing=none, or a later day",
+            )
+        self.measures = Measures(
+            schools=self.schools, order=self.order, easing=self.easing, masks=self.masks
+        )
+        # The chance of a test is known for the days with public figures, and then stays.
+        self._mild = np.minimum(1.0, self.testing * by_day(advice.MILD_TESTED, self.ticks))
 
     def start(self, streams: Streams) -> None:
         """Synthesise the people and infect the first of them."""
@@ -161,7 +181,8 @@ class Brooklyn(World):
         self._adult = adult
         self._cases = np.zeros((2 * WEEK, len(self.places.residents)))  # by day, round and round
         self._deaths = np.zeros(WEEK)
-        self._staying: dict[str, float | By | None] = {}
+        self.week = np.zeros(len(self.places.residents))
+        self._staying: dict[str, float | By | None] = {"staying_home": None}
 
     async def step(self, minds: Minds) -> None:
         """Live one day."""

@@ -20,7 +20,7 @@ from populace.kernel.spaces import Choice
 from populace.kernel.streams import Stream, Streams
 from populace.kernel.world import World
 from populace.policies import Rule
-from populace.worlds.networks import NetworkName, make_network, unweighted
+from populace.worlds.networks import DRAWN, MADE, NetworkName, make_network, unweighted
 
 S, E, I, R = range(4)  # noqa: E741 - the field's names of the states
 PROTECT = Choice(("no", "yes"))
@@ -72,18 +72,27 @@ class Contagion(World):
 
     def __init__(
         self,
-        people: Annotated[int, Parameter("agents, where no network is given", low=2)] = 10_000,
+        people: Annotated[
+            int, Parameter("agents, where no network is given", low=2, fixed=MADE)
+        ] = 10_000,
         disease: Annotated[
-            Literal["SI", "SIS", "SIR", "SEIR"], Parameter("what follows on infection")
+            Literal["SI", "SIS", "SIR", "SEIR"],
+            Parameter("what follows on infection", fixed="the states are laid out at the start"),
         ] = "SEIR",
-        network: Annotated[NetworkName | Network, Parameter("who meets whom")] = "erdos-renyi",
-        degree: Annotated[float, Parameter("mean number of contacts", "agents", low=0)] = 10.0,
+        network: Annotated[
+            NetworkName | Network, Parameter("who meets whom", fixed=DRAWN)
+        ] = "erdos-renyi",
+        degree: Annotated[
+            float, Parameter("mean number of contacts", "agents", low=0, fixed=DRAWN)
+        ] = 10.0,
         transmission: Annotated[
             float, Parameter("chance that a contact infects", "1/tick", low=0, high=1)
         ] = 0.05,
         latent: Annotated[float, Parameter("mean latent period (SEIR)", "ticks", low=1)] = 3.0,
         infectious: Annotated[float, Parameter("mean infectious period", "ticks", low=1)] = 7.0,
-        seeds: Annotated[float, Parameter("infectious at the start", "share", 0, 1)] = 0.002,
+        seeds: Annotated[
+            float, Parameter("infectious at the start", "share", 0, 1, fixed="the start is over")
+        ] = 0.002,
         efficacy: Annotated[
             float, Parameter("part of susceptibility that protection takes away", "share", 0, 1)
         ] = 0.8,
@@ -98,11 +107,10 @@ class Contagion(World):
         self.people = Population(n, state=np.uint8, until=(np.int32, -1))
         self.network: Network
         self._network, self._degree, self._seeds = network, degree, seeds
-        self._direction = direction
+        self.direction, self.transmission, self.efficacy = direction, transmission, efficacy
+        self.latent, self.infectious = latent, infectious
         self._entry = E if disease == "SEIR" else I
         self._after = {E: I} | {"SI": {}, "SIS": {I: S}}.get(disease, {I: R})
-        self._mean = {E: latent, I: infectious}
-        self._rates = (transmission, transmission * (1.0 - efficacy))
         self._chance = np.zeros((2, 1))
         self.infections = self.ever_infected = 0
         self.protecting: float | None = None
@@ -114,12 +122,21 @@ class Contagion(World):
         self._back = self.network.transpose()
         highest = int(self._back.degree.max(initial=0))
         self.people.add_column("exposure", np.min_scalar_type(highest))
-        contacts = np.arange(highest + 1)
-        self._chance = np.array([1.0 - (1.0 - rate) ** contacts for rate in self._rates])
+        self._chance = self._chances(highest)
         order = streams.stream("seeds").permutation(n)
         first = np.sort(order[: round(self._seeds * n)])
         self._enter(first, I, 0, streams.stream("first"))
         self.ever_infected = len(first)
+
+    def _chances(self, highest: int) -> NDArray[np.float64]:
+        """Return the chance of infection, (unprotected, protected) by infectious contacts."""
+        contacts = np.arange(highest + 1)
+        rates = (self.transmission, self.transmission * (1.0 - self.efficacy))
+        return np.array([1.0 - (1.0 - rate) ** contacts for rate in rates])
+
+    def changed(self, names: frozenset[str]) -> None:
+        """Take over new rates; new mean periods hold for those who enter a state from now on."""
+        self._chance = self._chances(self._chance.shape[1] - 1)
 
     async def step(self, minds: Minds) -> None:
         from populace.worlds.contagion.kernels import catch, count_infectious
@@ -134,7 +151,7 @@ class Contagion(World):
             infectious,
             susceptible.rows,
             people.exposure,
-            self._direction,
+            self.direction,
         )
         prevalence = np.count_nonzero(infectious) / len(people)
         answers = await minds.ask(
@@ -163,7 +180,7 @@ class Contagion(World):
             self.people.until[rows] = -1
             return
         # ceil(Exp(1) / -log(1 - 1/mean)) is geometric on 1, 2, ... with that mean
-        mean = self._mean[state]
+        mean = self.latent if state == E else self.infectious
         scale = -1.0 / math.log1p(-1.0 / mean) if mean > 1 else 0.0
         wait = 1 + np.floor(stream.exponential(rows, scale)).astype(np.int64)
         self.people.until[rows] = np.minimum(tick + wait, np.iinfo(np.int32).max)

@@ -19,7 +19,7 @@ from populace.kernel.spaces import Number
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.policies import Rule
-from populace.worlds.networks import NetworkName, make_network, unweighted
+from populace.worlds.networks import DRAWN, MADE, NetworkName, make_network, unweighted
 
 REVISE = Number(0.0, 1.0)
 BINS = 20
@@ -68,14 +68,19 @@ class Opinion(World):
 
     def __init__(
         self,
-        people: Annotated[int, Parameter("agents, where no network is given", low=2)] = 10_000,
+        people: Annotated[
+            int, Parameter("agents, where no network is given", low=2, fixed=MADE)
+        ] = 10_000,
         model: Annotated[
-            Literal["degroot", "hegselmann-krause", "deffuant"], Parameter("what agents hear")
+            Literal["degroot", "hegselmann-krause", "deffuant"],
+            Parameter("what agents hear", fixed="it says what network there may be"),
         ] = "hegselmann-krause",
         network: Annotated[
-            Literal["complete"] | NetworkName | Network, Parameter("who hears whom")
+            Literal["complete"] | NetworkName | Network, Parameter("who hears whom", fixed=DRAWN)
         ] = "complete",
-        degree: Annotated[float, Parameter("mean number of neighbours", "agents", low=0)] = 10.0,
+        degree: Annotated[
+            float, Parameter("mean number of neighbours", "agents", low=0, fixed=DRAWN)
+        ] = 10.0,
         confidence: Annotated[
             float, Parameter("largest difference that is listened to", low=1e-3, high=1)
         ] = 0.15,
@@ -90,8 +95,8 @@ class Opinion(World):
         self.people = Population(n, opinion=np.float64, heard=np.float64, initial=np.float64)
         self.network: Network | None = None
         self._network, self._degree = network, degree
-        self._model, self._own = model, own
-        self._confidence, self._convergence = confidence, convergence
+        self._model, self.own = model, own
+        self.confidence, self.convergence = confidence, convergence
 
     def start(self, streams: Streams) -> None:
         """Draw opinions uniform on [0, 1), and the network."""
@@ -123,19 +128,19 @@ class Opinion(World):
 
         x, heard = self.people.opinion, self.people.heard
         if self.network is not None:
-            average(self.network, x, self._own, heard)
+            average(self.network, x, self.own, heard)
         else:
             others = (x.sum() - x) / (len(x) - 1)
-            heard[:] = np.clip(self._own * x + (1 - self._own) * others, 0.0, 1.0)
+            heard[:] = np.clip(self.own * x + (1 - self.own) * others, 0.0, 1.0)
 
     def _hegselmann_krause(self) -> None:
         from populace.worlds.opinion.kernels import average_near, average_near_all
 
         x, heard = self.people.opinion, self.people.heard
         if self.network is not None:
-            average_near(self.network, x, self._confidence, heard)
+            average_near(self.network, x, self.confidence, heard)
         else:
-            heard[:] = average_near_all(x, self._confidence)
+            heard[:] = average_near_all(x, self.confidence)
 
     def _deffuant(self, minds: Minds) -> NDArray[np.bool_]:
         """Let pairs meet; return who heard somebody."""
@@ -144,15 +149,15 @@ class Opinion(World):
         x, heard = self.people.opinion, self.people.heard
         partner = matched(len(x), self.network, minds.stream("meetings"))
         theirs = np.where(partner >= 0, x[partner], np.inf)
-        listens: NDArray[np.bool_] = np.abs(theirs - x) <= self._confidence
-        heard[listens] = x[listens] + self._convergence * (theirs - x)[listens]
+        listens: NDArray[np.bool_] = np.abs(theirs - x) <= self.confidence
+        heard[listens] = x[listens] + self.convergence * (theirs - x)[listens]
         return listens
 
     def measure(self) -> Mapping[str, float | By]:
         from populace.worlds.opinion.kernels import clusters, histogram
 
         x = self.people.opinion
-        sizes = clusters(x, self._confidence)
+        sizes = clusters(x, self.confidence)
         return {
             "mean": x.mean(),
             "lowest": x.min(),

@@ -17,6 +17,7 @@ from populace.kernel.population import Population
 from populace.kernel.spaces import Number
 from populace.kernel.world import World
 from populace.policies import Rule
+from populace.worlds.networks import MADE
 
 SAVE = Number(0.0, 1.0)
 TENTHS = [f"{10 * d}–{10 * (d + 1)} %" for d in range(10)]
@@ -60,8 +61,11 @@ class Wealth(World):
 
     def __init__(
         self,
-        people: Annotated[int, Parameter("agents", low=2)] = 10_000,
-        money: Annotated[int, Parameter("what each has at the start", "units", 1, 10**6)] = 10_000,
+        people: Annotated[int, Parameter("agents", low=2, fixed=MADE)] = 10_000,
+        money: Annotated[
+            int,
+            Parameter("what each has at the start", "units", 1, 10**6, fixed="the start is over"),
+        ] = 10_000,
     ) -> None:
         self.people = Population(people, money=np.full(people, money, np.int64))
         self._mean = float(money)
