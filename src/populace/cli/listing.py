@@ -131,7 +131,7 @@ def _show(console: Console, entry: dict[str, Any]) -> None:
             default,
             info["unit"],
             info["range"] or info["type"],
-            info["doc"] + (" (fixed in mid-run)" if info["fixed"] else ""),
+            info["doc"] + (" (for the whole run)" if info["fixed"] else ""),
         ]
         table.add_row(*map(Text, row))
     if entry["parameters"]:
