@@ -38,6 +38,7 @@ _HOME = {
     "Fitted": "language.calibrate",
     "Surrogate": "language.surrogate",
     "check_prompt": "language.check",
+    "Team": "teams",
     **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
 }
 

@@ -147,3 +147,26 @@ class Observation:
             stream=f"{self._name}/{draws}" if draws else self._name,
             index=index if self._index is None else self._index[index],
         )
+
+    def asked(
+        self, which: NDArray[Any], draws: str, space: Space | None = None, **columns: Any
+    ) -> Observation:
+        """Return what some of these agents are asked within this ask, with further columns.
+
+        Parameters
+        ----------
+        which : mask or positions
+        draws : str
+            Name of the child stream that its draws come from.
+        space : Space, optional
+            In place of this one's.
+        **columns : scalar, or array aligned with `which`
+            Shown beside what the world shows, or in its place.
+        """
+        part = self.part(which, draws)
+        given = {name: part[name] for name in part._given}
+        part._given, part._index = {**given, **columns}, None
+        part._see = tuple(name for name in part._see if name not in columns)
+        part.space = part.space if space is None else space
+        part._read.clear()
+        return part

@@ -1,7 +1,7 @@
-"""Worlds, policies and models by name, from the entry points of any installed package.
+"""Worlds, policies, models and structures by name, from the entry points of installed packages.
 
-A package adds its own under ``[project.entry-points."populace.worlds"]``, ``"populace.policies"``
-or ``"populace.models"``.
+A package adds its own under ``[project.entry-points."populace.worlds"]``, ``"populace.policies"``,
+``"populace.models"`` or ``"populace.structures"``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ GROUPS = {
     "world": "populace.worlds",
     "policy": "populace.policies",
     "model": "populace.models",
+    "structure": "populace.structures",
 }
 
 
 def registered(sort: str) -> dict[str, EntryPoint]:
-    """Return the entry points of one sort ("world", "policy" or "model") by name, sorted.
+    """Return the entry points of one sort (a key of `GROUPS`) by name, sorted.
 
     Raises
     ------

@@ -86,8 +86,9 @@ class Said:
 
     @property
     def votes(self) -> bool:
-        """Whether it counts in a vote."""
-        return self.outcome == Outcome.ACTED and self.answer is not None
+        """Whether it counts in a vote; what a named fallback decided does."""
+        acted = self.outcome == Outcome.ACTED or self.outcome == Outcome.FALLBACK
+        return acted and self.answer is not None
 
 
 @dataclass(frozen=True, slots=True)

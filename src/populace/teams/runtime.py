@@ -1,0 +1,397 @@
+"""One act of a team: items concurrently, rounds as a whole, waves where order must not tell.
+
+Each item (one agent's question) runs the structure by itself. A round that asks models only, with
+nothing to share but the model, is sent at once. Where items share more, a policy that answers all
+of them in one batch or a run's budget that may end, rounds wait for the next *wave*: when every
+item at work waits, all waiting rounds are carried out in the order of agents. So no result depends
+on which reply came first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from populace.kernel.answers import Outcome
+from populace.kernel.budget import Budget, Hold
+from populace.kernel.errors import BudgetError, PolicyError
+from populace.kernel.observation import Observation
+from populace.kernel.spend import MEASURES, Spend
+from populace.kernel.streams import Stream
+from populace.language.model import LanguageModel
+from populace.teams.calling import Heard, bound, converse, spends
+from populace.teams.conversation import Ask, Item
+from populace.teams.interface import OutOfBudget, Question, Said, Verdict
+from populace.teams.prompting import Wordings, questions, safe, spread, words
+from populace.teams.reading import Form, SpaceForm
+from populace.teams.seats import Seat, ask_policies
+from populace.teams.votes import plurality
+
+if TYPE_CHECKING:
+    from populace.teams.team import Team
+
+_STILL = 3  # turns of the event loop without anything new, after which every item waits
+
+
+@dataclass(slots=True)
+class Round:
+    """An ask of one item, to be carried out in the next wave."""
+
+    item: Item
+    number: int
+    asks: list[Ask]
+    done: asyncio.Future[None]
+
+
+class Work:
+    """What a team does for one observation.
+
+    Parameters
+    ----------
+    team : Team
+    observation : Observation
+    budgets : sequence of Budget or None, optional
+        In which the items are asked, where another team asks.
+    path : str
+        The team's name in ledgers and transcripts.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        observation: Observation,
+        budgets: Sequence[Budget | None] | None,
+        path: str,
+    ) -> None:
+        self.team, self.observation, self.path = team, observation, path
+        self.seats: tuple[Seat, ...] = team.seats
+        self.names: tuple[str, ...] = team.names
+        self.wordings: Wordings = team.wordings
+        self.columns = frozenset(observation.columns)
+        self.items: list[Item | None] = [None] * len(observation)
+        self.verdicts: list[Verdict | None] = [None] * len(observation)
+        self.calls = self.paid = 0
+        self._budgets = budgets
+        resources = team.resources
+        self.shared = resources is not None and any(map(resources.budget.limited, MEASURES))
+        n = len(observation)
+        self._columns = {name: spread(observation[name], n) for name in observation.columns}
+        self._said: dict[str, list[str]] | None = None
+        self._texts = questions(observation, team.prompts)
+        self._forms: dict[Any, Form] = {}
+        self._seeds: list[int] = observation.random.named("team").bits().tolist() if n else []
+        self._group: asyncio.TaskGroup | None = None
+        self._pending: list[Round] = []
+        self._live = self._waiting = self._moves = 0
+        self._watched = False
+
+    # -- items -----------------------------------------------------------------------------------
+
+    async def run(self) -> list[Verdict]:
+        """Work on all items, at most `in_flight` at once; return their verdicts in order."""
+        turns = iter(range(len(self.items)))
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for _ in range(min(len(self.items), self.team.in_flight)):
+                    self._group.create_task(self._worker(turns))
+        except BaseExceptionGroup as failures:
+            raise _cause(failures) from None
+        return [verdict for verdict in self.verdicts if verdict is not None]
+
+    async def _worker(self, turns: Iterator[int]) -> None:
+        for i in turns:
+            self._live += 1
+            item = self.items[i] = self._item(i)
+            self.verdicts[i] = await self._decided(item)
+            self._live -= 1
+            self._stirred()
+
+    async def _decided(self, item: Item) -> Verdict:
+        try:
+            result = await self.team.structure(item, item.question, **self.team.settings)
+        except OutOfBudget:
+            return _last_round(item)
+        if isinstance(result, Verdict):
+            return result if result.text or result.answer is None else _worded(result, item)
+        if isinstance(result, Said):
+            return Verdict(result.answer, result.outcome, result.text, result.confidence)
+        if result is None:
+            return Verdict(None, Outcome.ABSTAINED)
+        if isinstance(result, np.generic):
+            result = result.item()
+        if not isinstance(result, (str, int, float, tuple)):
+            raise PolicyError(
+                f"expected a Verdict, a Said or an answer, got {result!r:.80}",
+                where=f"structure {self.team.structure_name!r}",
+            )
+        return _worded(Verdict(result), item)
+
+    def _item(self, i: int) -> Item:
+        observation = self.observation
+        columns = {name: held[i] for name, held in self._columns.items()}
+        space = observation.space.part(np.array([i]))
+        question = Question(
+            observation.kind,
+            self._texts[i],
+            space,
+            int(observation.ids[i]),
+            observation.tick,
+            columns,
+        )
+        around = None if self._budgets is None else self._budgets[i]
+        budget, limits = around, self.team.limits
+        if limits:
+            name = f"{self.path}/{question.agent}"
+            if around is not None:
+                budget = around.scope(name, at_end="missing", **limits)
+            else:
+                budget = Budget(at_end="missing", name=name, **limits)
+        return Item(self, i, question, self._form(columns, space), self._seeds[i], budget)
+
+    def _form(self, columns: Mapping[str, Any], space: Any) -> Form:
+        given = self.team.form if self.team.form is not None else columns.get("form")
+        if given is not None and not isinstance(given, str):
+            return cast(Form, given)
+        key = given if given is not None else id(space)
+        if key not in self._forms:
+            if given is None:
+                self._forms[key] = SpaceForm(space)
+            else:
+                from populace.language.forms import form
+
+                self._forms[key] = form(given)
+        found = self._forms[key]
+        if isinstance(found, SpaceForm) and found.space is not space:  # an id used again
+            found = self._forms[key] = SpaceForm(space)
+        return found
+
+    def words(self, i: int) -> dict[str, str]:
+        """Return what the world shows agent `i`, in words."""
+        if self._said is None:
+            n = len(self.items)
+            self._said = {
+                name: [safe(text) for text in words(self.observation[name], n, name)]
+                for name in self.observation.columns
+            }
+        return {name: said[i] for name, said in self._said.items()}
+
+    def stream(self, name: str, i: int) -> Stream:
+        """Return the random stream of a question by name, bound to its agent."""
+        return self.observation.random.named(f"team/{name}").part(slice(i, i + 1))
+
+    # -- rounds ----------------------------------------------------------------------------------
+
+    async def carry_out(self, item: Item, number: int, asks: list[Ask]) -> None:
+        """Ask the members of one round; each ask then has its `said`.
+
+        Raises
+        ------
+        OutOfBudget
+        """
+        if not self.shared and all(ask.request is not None for ask in asks):
+            await self._reserved(item, number, asks)
+            return
+        waiting = Round(item, number, asks, asyncio.get_running_loop().create_future())
+        self._pending.append(waiting)
+        item.pending += 1
+        self._waiting += item.pending == 1
+        self._stirred()
+        try:
+            await waiting.done
+        finally:
+            item.pending -= 1
+            self._waiting -= item.pending == 0
+            self._moves += 1
+
+    def _stirred(self) -> None:
+        """Something changed: start a wave once every item at work has come to wait."""
+        self._moves += 1
+        if self._pending and not self._watched and self._waiting == self._live:
+            self._watched = True
+            asyncio.get_running_loop().call_soon(self._watch, self._moves, _STILL)
+
+    def _watch(self, moves: int, left: int) -> None:
+        loop = asyncio.get_running_loop()
+        if self._waiting != self._live:
+            self._watched = False
+        elif moves != self._moves:
+            loop.call_soon(self._watch, self._moves, _STILL)
+        elif left:
+            loop.call_soon(self._watch, moves, left - 1)
+        else:
+            self._watched = False
+            wave, self._pending = self._pending, []
+            wave = sorted((r for r in wave if not r.done.done()), key=_order)
+            assert self._group is not None
+            if wave:
+                self._group.create_task(self._wave(wave))
+
+    async def _wave(self, wave: list[Round]) -> None:
+        """Carry out rounds together: reserved in order, policies asked in one batch each."""
+        loop = asyncio.get_running_loop()
+        ready = [loop.create_future() for _ in wave]
+
+        async def models(i: int) -> BaseException | None:
+            one = wave[i]
+            asks = [ask for ask in one.asks if ask.request is not None]
+            try:
+                await self._reserved(one.item, one.number, asks, ready[i])
+            except (OutOfBudget, BudgetError) as refusal:
+                return refusal
+            finally:
+                if not ready[i].done():
+                    ready[i].set_result(None)
+            return None
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(models(i)) for i in range(len(wave))]
+            for future in ready:
+                await future
+            refused = [task.done() and task.result() is not None for task in tasks]
+            granted = [one for one, no in zip(wave, refused, strict=True) if not no]
+            await ask_policies(self, granted)
+        for one, task in zip(wave, tasks, strict=True):
+            refusal = task.result()
+            if one.done.done():  # the structure no longer waits
+                continue
+            if refusal is None:
+                one.done.set_result(None)
+            else:
+                one.done.set_exception(refusal)
+
+    async def _reserved(
+        self,
+        item: Item,
+        number: int,
+        asks: list[Ask],
+        ready: asyncio.Future[None] | None = None,
+    ) -> None:
+        """Reserve what a round's calls can cost, send them, and settle what they did cost."""
+        if not asks:
+            return
+        resources, team = self.team.resources, self.team
+        by_model: dict[int, list[Ask]] = {}
+        for ask in asks:
+            by_model.setdefault(id(self.seats[ask.member].model), []).append(ask)
+        groups = [(self.seats[held[0].member].model, held) for held in by_model.values()]
+        run = resources.budget if resources is not None and self.shared else None
+        budgets = [budget for budget in (item.budget, run) if budget is not None]
+        with ExitStack() as stack:
+            holds = [stack.enter_context(await self._hold(b, groups)) for b in budgets]
+            if ready is not None:
+                ready.set_result(None)
+            store = None if resources is None else resources.answers
+            jobs = [
+                converse(model, [ask.request for ask in held if ask.request], store, team.timeout)
+                for model, held in groups
+                if model is not None
+            ]
+            heard = [await jobs[0]] if len(jobs) == 1 else await _together(jobs)
+            logical, billed = self._booked(groups, heard)
+            for budget, hold in zip(budgets, holds, strict=True):
+                hold.settle(logical if budget is item.budget else billed)
+        for (_, held), came in zip(groups, heard, strict=True):
+            self.calls += len(came)
+            for ask, one in zip(held, came, strict=True):
+                self.paid += one.paid
+                counts = one.tokens_in, one.tokens_out
+                if one.outcome == Outcome.ACTED:
+                    ask.said = item.read(ask, number, one.text, *counts)
+                else:
+                    ask.said = item.silent(ask, number, one.outcome, one.text, *counts)
+                if ask.said.outcome != Outcome.ACTED:
+                    team.note(item, ask, one)
+
+    async def _hold(
+        self, budget: Budget, groups: Sequence[tuple[LanguageModel | None, list[Ask]]]
+    ) -> Hold:
+        """Reserve a round; raise OutOfBudget if it does not fit."""
+        tokens = usd = None
+        counted = budget.limited("tokens"), budget.limited("usd")
+        resources = self.team.resources
+        if any(counted):
+            tokens, dollars = 0, 0.0
+            for model, held in groups:
+                assert model is not None
+                read, write = bound(model, [ask.request for ask in held if ask.request])
+                tokens += read + write
+                price = None
+                if resources is not None:
+                    price = resources.prices.usd(model.identity.model, read, write)
+                dollars = float("nan") if price is None else dollars + price
+            usd = None if dollars != dollars else dollars
+        n = sum(len(held) for _, held in groups)
+        timeout = self.team.timeout
+        seconds = n * timeout if timeout is not None and budget.limited("seconds") else None
+        try:
+            return await budget.acquire(tokens=tokens, calls=n, usd=usd, seconds=seconds)
+        except BudgetError as refusal:
+            if not refusal.scope:  # no limit was met: the reservation itself is impossible
+                raise
+            raise OutOfBudget(refusal.what, where=refusal.where, mend=refusal.mend) from refusal
+
+    def _booked(
+        self,
+        groups: Sequence[tuple[LanguageModel | None, list[Ask]]],
+        heard: Sequence[Sequence[Heard]],
+    ) -> tuple[Spend, Spend]:
+        """Book a round in the ledger, a row a model; return its logical and billed spend."""
+        resources = self.team.resources
+        pairs = []
+        for (model, _), came in zip(groups, heard, strict=True):
+            assert model is not None
+            name = model.identity.model
+            logical, billed = spends(came, name, resources)
+            pairs.append((logical, billed))
+            if resources is not None:
+                resources.ledger.add(self.observation.kind, self.path, name, logical, billed)
+        if len(pairs) == 1:
+            return pairs[0]
+        return (
+            sum((logical for logical, _ in pairs), Spend()),
+            sum((billed for _, billed in pairs), Spend()),
+        )
+
+
+async def _together(jobs: Sequence[Any]) -> list[list[Heard]]:
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(job) for job in jobs]
+    except BaseExceptionGroup as failures:
+        raise _cause(failures) from None
+    return [task.result() for task in tasks]
+
+
+def _cause(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
+def _order(waiting: Round) -> tuple[int, int]:
+    return waiting.item.index, waiting.number
+
+
+def _last_round(item: Item) -> Verdict:
+    """Return the plurality of the last round that was committed: the budget is spent."""
+    rounds = item.committed()
+    if not rounds:
+        return Verdict(None, Outcome.OVER_BUDGET, reason="budget")
+    found = plurality([ask.said for ask in rounds[-1] if ask.said is not None], item.random)
+    values = {name: getattr(found, name) for name in found.__slots__}
+    return Verdict(**{**values, "reason": "budget"})
+
+
+def _worded(verdict: Verdict, item: Item) -> Verdict:
+    """Return a verdict with the words of the last member whose answer it is."""
+    for said in reversed(item.said()):
+        if said.votes and item.form.same(said.answer, verdict.answer):
+            values = {name: getattr(verdict, name) for name in verdict.__slots__}
+            return Verdict(**{**values, "text": said.text})
+    return verdict

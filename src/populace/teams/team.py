@@ -1,0 +1,361 @@
+"""`Team`: a policy whose answer is worked out among members by a structure."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from populace.kernel.answers import Answers, Outcome
+from populace.kernel.budget import Budget
+from populace.kernel.errors import ParameterError, nearest
+from populace.kernel.observation import Observation
+from populace.kernel.policy import closed, function_name
+from populace.kernel.spaces import Space, Text
+from populace.language.asking import Failure
+from populace.language.prompts import Prompts
+from populace.language.reading import raw_column
+from populace.teams.interface import Structure, Verdict
+from populace.teams.prompting import Wordings
+from populace.teams.reading import Form, raw_value
+from populace.teams.runtime import Work
+from populace.teams.seats import seated
+from populace.teams.transcript import Row, rows
+
+if TYPE_CHECKING:
+    from populace.kernel.resources import Resources
+    from populace.language.model import LanguageModel
+    from populace.teams.calling import Heard
+    from populace.teams.conversation import Ask, Item
+    from populace.teams.seats import Seat
+
+_KEPT = 100  # failures kept for reading
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What one ask took a team.
+
+    Attributes
+    ----------
+    kind : str
+    items, calls, paid, rounds : int
+        Questions, what members were asked, what of it was sent to models, rounds in all.
+    unparsed : int
+        Answers of members that were none.
+    ties : int
+        Verdicts that a draw decided.
+    over_budget : int
+        Items whose budget ended their work.
+    tokens_in, tokens_out : int
+    """
+
+    kind: str
+    items: int
+    calls: int
+    paid: int
+    rounds: int
+    unparsed: int
+    ties: int
+    over_budget: int
+    tokens_in: int
+    tokens_out: int
+
+
+class Team:
+    """Members decide together, by a structure.
+
+    Every agent's question is worked on by itself, all of them concurrently. A policy like any
+    other: it can be cast, be a fallback, and be a member of another team.
+
+    Parameters
+    ----------
+    members : sequence, or mapping of name to member
+        Each a `LanguageModel` or the name of one (see `open_model`), a `Policy` or function of an
+        observation, or another `Team`. Members with the same model answer by different samples.
+    structure : function or str
+        ``async def structure(members, question, **settings)``, or a registered name (entry points
+        ``populace.structures``).
+    prompts : path, mapping or Prompts, optional
+        How the world's columns become the question, as for `Language`. By default the world's
+        column ``question``, or a list of what it shows.
+    wording : path or mapping, optional
+        Tables ``[prompt.NAME]`` in place of the structure's own prompts.
+    form : str or form, optional
+        How answers are written and compared; by default the world's column ``form``, or the action
+        space itself.
+    budget : mapping, optional
+        What one item may cost, of tokens, calls, usd, seconds. It counts what the method costs
+        where nothing is stored, so that a replay ends where the first run ended.
+    name : str
+        In ledgers and transcripts where there is no cast.
+    in_flight : int
+        Most items at work at once.
+    transcripts : int
+        Of how many items of a run the transcript is kept, the first ones.
+    temperature, max_tokens : number
+        Of calls, where the prompt says nothing.
+    timeout : float, optional
+        Seconds until a call is cancelled.
+    **settings
+        Of the structure.
+
+    Raises
+    ------
+    ParameterError
+        For an impossible setting, or one that the structure does not take.
+    RegistryError, PromptError, CastError, ModelError
+        If the structure is not registered, prompts cannot be read, or a member is none.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Any] | Mapping[str, Any],
+        structure: Structure | str,
+        *,
+        prompts: Prompts | Mapping[str, Any] | str | Path | None = None,
+        wording: Mapping[str, Any] | str | Path | None = None,
+        form: Form | str | None = None,
+        budget: Mapping[str, float] | None = None,
+        name: str = "team",
+        in_flight: int = 1000,
+        transcripts: int = 1000,
+        temperature: float = 1.0,
+        max_tokens: int = 1024,
+        timeout: float | None = None,
+        **settings: Any,
+    ) -> None:
+        if isinstance(structure, str):
+            from populace.kernel.registry import load
+
+            structure = load("structure", structure)
+        if not callable(structure):
+            raise ParameterError(f"expected a structure, got {structure!r:.80}", where="Team")
+        self.structure: Callable[..., Any] = structure
+        self.structure_name = function_name(structure).split(":")[0]
+        self.seats: tuple[Seat, ...] = seated(members)
+        self.names = tuple(seat.name for seat in self.seats)
+        self.prompts = None if prompts is None else Prompts.load(prompts)
+        self.wordings = Wordings(structure, wording)
+        self.form, self.name = form, name
+        self.limits: dict[str, Any] = dict(budget or {})
+        Budget().scope(name, **self.limits)  # refuses an impossible limit
+        self.in_flight = _whole(in_flight, 1, "in_flight")
+        self.transcripts = _whole(transcripts, 0, "transcripts")
+        self.max_tokens = _whole(max_tokens, 1, "max_tokens")
+        for what, value in (("temperature", temperature), ("timeout", timeout)):
+            if value is not None and not (isinstance(value, (int, float)) and value >= 0):
+                raise ParameterError(f"expected {what} of 0 or more, got {value!r}", where="Team")
+        self.temperature, self.timeout = float(temperature), timeout
+        self.settings = settings
+        _check_settings(structure, settings, self.structure_name)
+        self.resources: Resources | None = None
+        self._worked: list[Worked] = []
+        self._untold: list[Failure] = []
+        self._told = 0
+        self._rows: list[Row] = []
+        self._kept = 0
+
+    # -- deciding --------------------------------------------------------------------------------
+
+    async def act(self, observation: Observation) -> Answers:
+        """Decide for every agent; see `Policy.act`."""
+        path = (self.resources.policy if self.resources is not None else "") or self.name
+        work = await self.decide(observation, None, path)
+        verdicts = [verdict for verdict in work.verdicts if verdict is not None]
+        return answered(verdicts, observation.space)
+
+    async def decide(
+        self, observation: Observation, budgets: Sequence[Budget | None] | None, path: str
+    ) -> Work:
+        """Work on every agent's question, within budgets of an asking team if there are any."""
+        work = Work(self, observation, budgets, path)
+        first, self._kept = self._kept, self._kept + len(observation)
+        await work.run()
+        self._count(work)
+        for item, verdict in list(zip(work.items, work.verdicts, strict=True))[
+            : max(0, self.transcripts - first)
+        ]:
+            if item is not None and verdict is not None:
+                self._rows += rows(item, verdict, path, self.names)
+        return work
+
+    def _count(self, work: Work) -> None:
+        items = [item for item in work.items if item is not None]
+        verdicts = [verdict for verdict in work.verdicts if verdict is not None]
+        said = [one for item in items for one in item.said()]
+        self._worked.append(
+            Worked(
+                kind=work.observation.kind,
+                items=len(items),
+                calls=len(said),
+                paid=work.paid,
+                rounds=sum(item.rounds for item in items),
+                unparsed=sum(one.outcome == Outcome.INVALID for one in said),
+                ties=sum(verdict.tie for verdict in verdicts),
+                over_budget=sum(verdict.reason == "budget" for verdict in verdicts),
+                tokens_in=sum(one.tokens_in for one in said),
+                tokens_out=sum(one.tokens_out for one in said),
+            )
+        )
+
+    def note(self, item: Item, ask: Ask, heard: Heard) -> None:
+        """Keep a call without an answer for reading."""
+        if self._told >= _KEPT or ask.request is None or ask.said is None:
+            return
+        self._told += 1
+        why = f"expected {(ask.space or item.question.space).describe()}"
+        if heard.cut:
+            why += ", and the reply was cut off at max_tokens"
+        if heard.error is not None:
+            why = str(heard.error)
+        question, outcome = item.question, ask.said.outcome.label
+        messages = ask.request.messages
+        self._untold.append(
+            Failure(question.tick, question.kind, outcome, 0, messages, heard.text, why)
+        )
+
+    # -- what a policy may have ------------------------------------------------------------------
+
+    def equip(self, resources: Resources | None) -> None:
+        """Take what the simulation gives: stored answers, budget, ledger and prices."""
+        self.resources = resources
+        if resources is not None:
+            models = [model.identity.model for model in self._models()]
+            resources.prices.require(models, resources.budget)
+            resources.prices.require(models, Budget().scope(self.name, **self.limits))
+        for seat in self.seats:
+            if equip := getattr(seat.team or seat.policy, "equip", None):
+                own = resources
+                if resources is not None:
+                    own = replace(resources, policy=f"{resources.policy or self.name}/{seat.name}")
+                equip(own)
+
+    def start(self, population: Any, streams: Any) -> None:
+        """Start the members that are policies."""
+        for policy in self._policies():
+            if start := getattr(policy, "start", None):
+                start(population, streams)
+
+    def hear(self, observation: Observation) -> Any:
+        """Let the members that are policies hear."""
+        waiting = [
+            result
+            for policy in self._policies()
+            if (hear := getattr(policy, "hear", None)) is not None
+            and inspect.isawaitable(result := hear(observation))
+        ]
+        return _all(waiting) if waiting else None
+
+    async def close(self) -> None:
+        """Close the members."""
+        for model in self._models():
+            await model.close()
+        for policy in self._policies():
+            await closed(policy)
+
+    def report(self) -> list[Any]:
+        """Return what each ask took since the last call of this, and what members report."""
+        taken, self._worked = self._worked, []
+        return [*taken, *self._from_members("report")]
+
+    def failed(self) -> list[Any]:
+        """Return calls without an answer since the last call of this: the first 100 of the run."""
+        taken, self._untold = self._untold, []
+        return [*taken, *self._from_members("failed")]
+
+    def transcript(self) -> list[Row]:
+        """Return what was said since the last call of this (see `populace.teams.transcript`)."""
+        taken, self._rows = self._rows, []
+        return [*taken, *self._from_members("transcript")]
+
+    def state(self) -> dict[str, Any]:
+        """Return how many items there have been, and the state of members that keep one."""
+        held = {
+            seat.name: kept.state()
+            for seat in self.seats
+            if (kept := seat.team or seat.policy) is not None and hasattr(kept, "state")
+        }
+        return {"kept": self._kept, "told": self._told, "members": held}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self._kept, self._told = state["kept"], state["told"]
+        for seat in self.seats:
+            if seat.name in state["members"]:
+                policy: Any = seat.team or seat.policy
+                policy.restore(state["members"][seat.name])
+
+    def describe(self) -> dict[str, Any]:
+        """Return members, structure, prompts and settings for the manifest."""
+        return {
+            "structure": self.structure_name,
+            "members": {seat.name: seat.describe() for seat in self.seats},
+            "settings": self.settings,
+            "prompts": None if self.prompts is None else {"sha256": self.prompts.digest},
+            "wording": {"sha256": self.wordings.digest},
+            "form": getattr(self.form, "name", self.form),
+            "budget": self.limits or None,
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "timeout": self.timeout,
+        }
+
+    def __repr__(self) -> str:
+        return f"Team({self.structure_name}, {', '.join(self.names)})"
+
+    def _models(self) -> list[LanguageModel]:
+        models = {id(seat.model): seat.model for seat in self.seats if seat.model is not None}
+        return list(models.values())
+
+    def _policies(self) -> list[Any]:
+        """Return the members that are policies or teams, each once."""
+        held = [seat.team or seat.policy for seat in self.seats if seat.model is None]
+        return list({id(policy): policy for policy in held}.values())
+
+    def _from_members(self, what: str) -> Iterable[Any]:
+        for policy in self._policies():
+            yield from getattr(policy, what, list)()
+
+
+def answered(verdicts: Sequence[Verdict], space: Space) -> Answers:
+    """Return verdicts as values of a space, with outcomes; no answer stays none."""
+    raws: list[Any] = []
+    for verdict in verdicts:
+        decided = verdict.outcome in (Outcome.ACTED, Outcome.FALLBACK)
+        answer = verdict.answer if decided else None
+        if answer is not None and isinstance(space, Text):
+            answer = verdict.text or str(answer)
+        raws.append(None if answer is None else raw_value(space, answer))
+    values, valid = space.check(raw_column(space, raws), len(raws), "Team")
+    outcome = np.array([verdict.outcome for verdict in verdicts], np.uint8)
+    if valid is not None:
+        outcome[(outcome == Outcome.ACTED) & ~valid] = Outcome.INVALID
+        outcome[(outcome == Outcome.FALLBACK) & ~valid] = Outcome.INVALID
+    return Answers(values, outcome)
+
+
+def _check_settings(structure: Callable[..., Any], settings: Mapping[str, Any], name: str) -> None:
+    signature = inspect.signature(structure)
+    try:
+        signature.bind(None, None, **settings)
+    except TypeError as error:
+        known = list(signature.parameters)[2:]
+        stray = [key for key in settings if key not in known]
+        hint = nearest(stray[0], known) if stray else ""
+        raise ParameterError(str(error), where=f"structure {name!r}", mend=hint) from None
+
+
+def _whole(value: Any, least: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ParameterError(f"expected {name} of {least} or more, got {value!r}", where="Team")
+    return value
+
+
+async def _all(waiting: list[Any]) -> None:
+    for one in waiting:
+        await one
