@@ -247,6 +247,13 @@ class Cast:
             for failure in getattr(policy, "failed", tuple)():
                 yield {"population": self._population.name, "policy": name, **failure.describe()}
 
+    def transcripts(self) -> Iterator[dict[str, Any]]:
+        """Return what members of teams said since the last call, a row an answer."""
+        assert self._population is not None
+        for policy in self.policies.values():
+            for row in getattr(policy, "transcript", tuple)():
+                yield {"population": self._population.name, **row}
+
     def describe(self) -> dict[str, Any]:
         """Return the cast as plain data for the manifest."""
         counts = self.counts() if self._population is not None else {}

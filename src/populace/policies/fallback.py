@@ -82,6 +82,10 @@ class Fallback:
         """Return the failures of both."""
         return self._told("failed")
 
+    def transcript(self) -> list[Any]:
+        """Return what members of teams said in both."""
+        return self._told("transcript")
+
     def _told(self, what: str) -> list[Any]:
         both = (self.policy, self.to)
         return [one for policy in both for one in getattr(policy, what, list)()]

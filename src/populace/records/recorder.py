@@ -110,6 +110,7 @@ class Recorder:
         spend: Iterable[Mapping[str, Any]] = (),
         failures: Iterable[Mapping[str, Any]] = (),
         events: Iterable[Mapping[str, Any]] = (),
+        transcript: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
 
@@ -120,7 +121,7 @@ class Recorder:
         by : iterable of (measure, axis, labels, values)
         asks : iterable of AskCount
         panel : iterable of PanelRows
-        minds, spend, failures, events : iterable of mapping
+        minds, spend, failures, events, transcript : iterable of mapping
             Rows of those tables (see `Run`).
 
         Raises
@@ -130,7 +131,8 @@ class Recorder:
         """
         asks = list(asks)
         rows = {"minds": minds, "spend": spend, "failures": map(readable, failures)}
-        self._tables.add(tick, metrics, by, asks, panel, {**rows, "events": events})
+        rows |= {"events": events, "transcript": transcript}
+        self._tables.add(tick, metrics, by, asks, panel, rows)
         for ask in asks:
             for name, count in zip(OUTCOMES, ask.outcomes, strict=True):
                 if count:

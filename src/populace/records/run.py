@@ -54,6 +54,12 @@ class Run:
         are cut, and secrets of the environment hidden.
     events : polars.DataFrame
         What interventions did: tick, name, what.
+    transcript : polars.DataFrame
+        What members of teams said, the first items of each team, a row an answer: tick, population,
+        agent, policy (the team), round, turn, member, prompt (its name), asked (its text), sees
+        (whose words), text, answer (canonical; JSON unless a text), outcome, confidence, tokens_in,
+        tokens_out; and a row a verdict: prompt "verdict", without a member, with votes (JSON pairs
+        of answer and weight) and the reason why the structure ended.
     reference : polars.DataFrame
         Real series: tick, measure, value.
     """
@@ -112,6 +118,10 @@ class Run:
     @cached_property
     def events(self) -> pl.DataFrame:
         return self._table("events")
+
+    @cached_property
+    def transcript(self) -> pl.DataFrame:
+        return self._table("transcript")
 
     @cached_property
     def reference(self) -> pl.DataFrame:

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
     from populace.kernel.minds import AskCount, PanelRows
 
-TABLES = ("metrics", "by", "asks", "panel", "minds", "spend", "failures", "events", "reference")
+TABLES = (
+    "metrics",
+    "by",
+    "asks",
+    "panel",
+    "minds",
+    "spend",
+    "failures",
+    "events",
+    "transcript",
+    "reference",
+)
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -92,7 +103,7 @@ class Tables:
         self._asks: list[tuple[int, AskCount]] = []
         self._panel: list[tuple[int, PanelRows]] = []
         self._rows: dict[str, list[Mapping[str, Any]]] = {
-            name: [] for name in ("minds", "spend", "failures", "events")
+            name: [] for name in ("minds", "spend", "failures", "events", "transcript")
         }
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
 
@@ -260,6 +271,21 @@ def _schemas() -> dict[str, dict[str, Any]]:
             **dict.fromkeys(("prompt", "reply", "why"), text),
         },
         "events": {"tick": number, "name": text, "what": text},
+        "transcript": {
+            "tick": number,
+            "population": text,
+            "agent": number,
+            "policy": text,
+            "round": number,
+            "turn": number,
+            **dict.fromkeys(("member", "prompt", "asked"), text),
+            "sees": pl.List(text),
+            **dict.fromkeys(("text", "answer", "outcome"), text),
+            "confidence": real,
+            "tokens_in": number,
+            "tokens_out": number,
+            **dict.fromkeys(("votes", "reason"), text),
+        },
         "reference": {"tick": number, "measure": text, "value": real},
     }
 

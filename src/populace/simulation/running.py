@@ -229,9 +229,9 @@ class Simulation:
         with _world_fails(world, f"measure at tick {self.tick}"):
             asks = list(minds.counts.values())
             failed = [row for cast in self.casts.values() for row in cast.failed()]
-            recorder.tick(
-                self.tick, metrics, broken, asks, minds.seen, reports, spend, failed, events
-            )
+            said = [row for cast in self.casts.values() for row in cast.transcripts()]
+            told = reports, spend, failed, events, said
+            recorder.tick(self.tick, metrics, broken, asks, minds.seen, *told)
         for ask in asks:
             self._asked += ask.agents
             self._failed += int(ask.outcomes[FAILURES].sum())

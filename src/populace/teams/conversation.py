@@ -62,6 +62,7 @@ class Item:
     """
 
     __slots__ = (
+        "_answers",
         "_asked",
         "_forms",
         "_histories",
@@ -94,6 +95,7 @@ class Item:
         self._rounds: dict[int, list[Ask]] = {}
         self._histories: dict[tuple[int, int], tuple[Message, ...]] = {}
         self._asked: dict[int, int] = {}
+        self._answers: dict[Any, Any] = {}
         self._streams: dict[str, Stream] = {}
         self._words: dict[str, str] | None = None
         self._forms: dict[int, tuple[Space, str]] = {}
@@ -310,6 +312,8 @@ class Item:
                 sure = confidence(fields.get("confidence"), prompt.fields.get("confidence"))
             form = self.form if space is None else SpaceForm(space)
             answer = form.extract(whole)
+            if space is None:
+                answer = self._first_of(answer)
         outcome = Outcome.INVALID if answer is None else Outcome.ACTED
         return Said(ask.member, number, text, answer, outcome, sure, fields, tokens_in, tokens_out)
 
@@ -332,8 +336,15 @@ class Item:
             return as_json(found)
         answer = found["answer"]
         if isinstance(space.fields["answer"], Text) and isinstance(self.question.space, Text):
-            return self.form.extract(answer)
+            return self._first_of(self.form.extract(answer))
         return as_json(answer) if isinstance(answer, Mapping) else answer
+
+    def _first_of(self, answer: Any) -> Any:
+        """Return the first answer to this question that is the same, so that votes can use ==."""
+        if answer is not None and answer not in self._answers:
+            same = (one for one in self._answers if self.form.same(one, answer))
+            self._answers[answer] = next(same, answer)
+        return self._answers.get(answer, answer)
 
     def _commit(self, number: int, asks: list[Ask]) -> None:
         """Keep a round: conversations go on in the members' order."""

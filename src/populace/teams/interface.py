@@ -166,7 +166,10 @@ class Members(Protocol):
         Parameters
         ----------
         prompt : str
-            Name of a prompt of the structure: the kind of decision that members are asked.
+            Name of a prompt of the structure: the kind of decision that members are asked. Found
+            in ``prompts/MODULE.toml`` beside the structure's module or its folder, else in the
+            shared ``common.toml`` (see `populace.teams.prompting.Prompt`). Members that are
+            policies are shown it as a column, beside ``peers`` and ``round``.
         to : positions, optional
             Whom; by default everybody. A position may stand there several times, with different
             `sample`.
@@ -176,7 +179,8 @@ class Members(Protocol):
         sees : sequence of Said, or mapping of position to sequence of Said
             What of the others' words is put before them (never their own), as ``{peers}``.
         sample : int, or one an asked member
-            Repetitions differ by it; the same (member, prompt text, sample) is the same answer.
+            Repetitions differ by it; the same (member, prompt text, sample) is the same answer. A
+            member has a conversation of its own for each sample.
         fresh : bool
             Begin a new conversation; by default a member goes on with its own.
         **columns : scalar, or mapping of position to scalar

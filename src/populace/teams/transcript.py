@@ -14,7 +14,7 @@ VERDICT = "verdict"  # in the column prompt: the row of what the team decided
 COLUMNS = (
     "tick",
     "agent",
-    "team",
+    "policy",
     "round",
     "turn",
     "member",
@@ -31,13 +31,13 @@ COLUMNS = (
     "reason",
 )
 
-Row = tuple[Any, ...]
+Row = dict[str, Any]
 
 
 def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[Row]:
-    """Return what was said about one question, and the verdict, in the order of `COLUMNS`."""
+    """Return what was said about one question, and the verdict."""
     tick, agent = item.question.tick, item.question.agent
-    told: list[Row] = []
+    told: list[tuple[Any, ...]] = []
     number = -1
     for asks in item.committed():
         for ask in asks:
@@ -65,7 +65,7 @@ def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[
                     None,
                 )
             )
-    votes = as_json([[in_words(a), w] for a, w in verdict.votes.items()]) if verdict.votes else None
+    votes = as_json([[a, w] for a, w in verdict.votes.items()]) if verdict.votes else None
     told.append(
         (
             tick,
@@ -87,7 +87,7 @@ def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[
             verdict.reason,
         )
     )
-    return told
+    return [dict(zip(COLUMNS, row, strict=True)) for row in told]
 
 
 def in_words(answer: Any) -> str | None:
