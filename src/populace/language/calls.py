@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from populace.kernel.answers import Outcome
 from populace.kernel.errors import BudgetError
@@ -56,6 +56,15 @@ class Answered:
     spend: Spend = Spend()  # noqa: RUF009 - frozen
 
 
+@runtime_checkable
+class Bounded(Protocol):
+    """What a `LanguageModel` may offer beside: what a request costs, known before it is sent."""
+
+    def bound(self, request: Request) -> tuple[int, int]:
+        """Return the most tokens, in and out, that `generate` reports for the request."""
+        ...
+
+
 class Calls:
     """Sends requests to one model on behalf of one kind of decision.
 
@@ -84,6 +93,9 @@ class Calls:
         self.model, self.resources = model, resources
         self.kind, self.policy = kind, policy
         self.timeout, self._clock = timeout, clock
+        self._known = model.bound if isinstance(model, Bounded) else None
+        answers = None if resources is None else resources.answers
+        self._store = None if model.capabilities.recorded else answers
 
     async def generate(self, requests: Sequence[Request], agents: Sequence[int]) -> list[Answered]:
         """Return what became of each request; `agents` is how many each one stands for."""
@@ -126,10 +138,10 @@ class Calls:
 
         error: Exception
         try:
-            if self.resources is None or self.resources.answers is None:
-                record, paid = await call(), True
+            if self._store is None:
+                record, paid = await call(), not self.model.capabilities.recorded
             else:
-                record, paid = await self.resources.answers.fetch(
+                record, paid = await self._store.fetch(
                     None, named(self.model.identity, request, choices), call
                 )
         except (CapabilityError, BadRequest):
@@ -137,8 +149,9 @@ class Calls:
         except ModelError as failure:
             error, outcome = failure, Outcome[failure.outcome.upper()]
             spent = self._spend(failure.tokens_in, failure.tokens_out, 0.0)
-            self._book(spent, agents, sent)
-            return Answered(outcome, None, error, sent, spent)
+            paid = sent and not self.model.capabilities.recorded
+            self._book(spent, agents, paid)
+            return Answered(outcome, None, error, paid, spent)
         except BudgetError as refusal:
             if not refusal.scope:  # no limit was met: the reservation itself is impossible
                 raise
@@ -207,8 +220,11 @@ class Calls:
         budget = self.resources.budget
         bound: dict[str, Any] = {"calls": 1}
         if budget.limited("tokens") or budget.limited("usd"):
-            tokens_in = self.model.count_tokens(request.messages)
-            tokens_out = request.max_tokens
+            if choices is None and self._known is not None:
+                tokens_in, tokens_out = self._known(request)
+            else:
+                tokens_in = self.model.count_tokens(request.messages)
+                tokens_out = request.max_tokens
             if choices is not None:
                 tokens_out = sum(self.model.count_tokens([Message("user", c)]) for c in choices)
             model = self.model.identity.model

@@ -104,12 +104,20 @@ class Label:
     """Who asks: for scripts, logs and errors. It is no part of what is asked.
 
     A request that stands for several agents carries the first of them.
+
+    Attributes
+    ----------
+    agent, kind, tick, turn : optional
+    item : str, optional
+        Name of the exam item whose question the request puts, *and nothing else*: None where it
+        shows what others said or goes on with a conversation. Recorded answers are kept by it.
     """
 
     agent: int | None = None
     kind: str | None = None
     tick: int | None = None
     turn: int | None = None
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +383,9 @@ class Capabilities:
         A last ``assistant`` message is continued; a ``text`` message is taken without template.
     tokens : str
         `count_tokens` is ``exact``, or an upper ``bound``.
+    recorded : bool
+        Answers come from a record of what a model once said: nothing is sent, so nothing is billed,
+        and they are not stored a second time.
     """
 
     generate: bool = True
@@ -385,6 +396,7 @@ class Capabilities:
     prefill: bool = False
     text: bool = False
     tokens: Literal["exact", "bound"] = "bound"
+    recorded: bool = False
 
 
 @runtime_checkable
