@@ -26,6 +26,7 @@ from populace.language.model import (
     ModelTimeout,
     ModelUnavailable,
 )
+from populace.language.recorded import MissingRecord
 
 __all__ = [
     "AnswerError",
@@ -36,6 +37,7 @@ __all__ = [
     "BudgetError",
     "CastError",
     "MissingDecision",
+    "MissingRecord",
     "ModelError",
     "ModelRefused",
     "ModelTimeout",

@@ -20,6 +20,8 @@ _HOME = {
     "Embedded": "embedded",
     "Endpoint": "endpoint",
     "Providers": "providers",
+    **dict.fromkeys(["MissingRecord", "Recorded"], "recorded"),
+    "Recording": "recording",
     "Scripted": "scripted",
     "Retry": "delivery",
     **dict.fromkeys(["SharedTraffic", "Timing"], "traffic"),

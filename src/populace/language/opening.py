@@ -18,10 +18,11 @@ def open_model(name: str, **options: Any) -> LanguageModel:
     ----------
     name : str
         ``embedded`` or a name of the catalogue (`weights.CATALOG`); the path of a GGUF file;
-        ``URL#model`` or ``openai:model@URL`` of an OpenAI-compatible server; a name that a package
-        registers (entry points ``populace.models``); or ``vendor:model`` of a hosted vendor.
+        ``URL#model`` or ``openai:model@URL`` of an OpenAI-compatible server;
+        ``recorded:FILE#model`` of a recording; a name that a package registers (entry points
+        ``populace.models``); or ``vendor:model`` of a hosted vendor.
     **options
-        Of `Embedded`, `Endpoint` or `Providers`, or of what is registered.
+        Of `Embedded`, `Endpoint`, `Recorded` or `Providers`, or of what is registered.
 
     Raises
     ------
@@ -49,6 +50,14 @@ def open_model(name: str, **options: Any) -> LanguageModel:
             mend = "name the model after a #, as http://localhost:11434/v1#llama3"
             raise ModelUnavailable("expected URL#model", where=name, mend=mend)
         return Endpoint(url, model, **options)
+    if name.startswith("recorded:"):
+        from populace.language.recorded import Recorded
+
+        file, _, model = name.removeprefix("recorded:").rpartition("#")
+        if not file:
+            mend = "name the model after a #; `populace recorded show FILE` lists them"
+            raise ModelUnavailable("expected recorded:FILE#model", where=name, mend=mend)
+        return Recorded(file, model, **options)
     if name in registered("model"):
         model_made: LanguageModel = load("model", name)(**options)
         return model_made
