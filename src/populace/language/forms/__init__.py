@@ -30,10 +30,18 @@ __all__ = [
     "form",
 ]
 
+
+def _latex(**options: Any) -> Form:
+    from populace.language.forms.latex import Latex
+
+    return Latex(**options)
+
+
 FORMS: dict[str, Callable[..., Form]] = {
     "number": Number,
     "letter": Letter,
     "text": Text,
+    "latex": _latex,
     "code": Code,
     "json": Json,
     "verbatim": Verbatim,
@@ -46,7 +54,7 @@ def form(name: str | Form, **options: Any) -> Form:
     Parameters
     ----------
     name : str or Form
-        ``number``, ``letter``, ``text``, ``code``, ``json`` or ``verbatim``; a form is
+        ``number``, ``letter``, ``text``, ``latex``, ``code``, ``json`` or ``verbatim``; a form is
         returned as it is.
     **options
         Of that form's class.
