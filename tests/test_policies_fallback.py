@@ -19,6 +19,8 @@ from populace import (
     World,
 )
 from populace.errors import CastError
+from populace.kernel.overlay import overlay
+from populace.kernel.state import capture
 from populace.testing import check_policy, observe
 
 YES_NO = Choice(["no", "yes"])
@@ -65,7 +67,7 @@ def test_fallback_keeps_the_rule_of_rows():
     assert report.passed, str(report)
 
 
-def test_both_are_started_and_keep_their_state():
+def test_both_keep_their_memory():
     class Counter:
         def __init__(self, n):
             self.n = n
@@ -73,17 +75,9 @@ def test_both_are_started_and_keep_their_state():
         def act(self, o):
             return 0
 
-        def state(self):
-            return {"n": self.n}
-
-        def restore(self, state):
-            self.n = state["n"]
-
     old, new = Fallback(Counter(3), to=Counter(5)), Fallback(Counter(0), to=Counter(0))
-    new.restore(old.state())
+    overlay({"policy": new}, capture({"policy": old}))
     assert (new.policy.n, new.to.n) == (3, 5)
-    bare = Fallback(Rule(lambda o: 0), to=Counter(1))
-    assert bare.state() == {"to": {"n": 1}}
 
 
 def test_a_rule_answers_its_kinds_and_abstains_from_others():

@@ -189,7 +189,7 @@ def test_in_a_world_with_births_an_async_inner_policy_and_a_new_cast():
     assert run(Slow()) == run(Rule(lambda o: o.random.bernoulli(p=0.5)))
 
 
-def test_inner_policy_is_started_hears_and_keeps_its_state():
+def test_inner_policy_is_started_and_hears():
     seen = []
 
     class Inner:
@@ -202,22 +202,13 @@ def test_inner_policy_is_started_hears_and_keeps_its_state():
         def start(self, population, streams):
             seen.append("start")
 
-        def state(self):
-            return {"n": 3}
-
-        def restore(self, state):
-            seen.append(state)
-
     policy = Habit(Inner())
     policy.start(None, None)
     policy.hear(observe("news", 2, Text()))
-    policy.restore(policy.state())
-    assert seen == ["start", "news", {"n": 3}]
+    assert seen == ["start", "news"]
     bare = Habit(Rule(lambda o: 0))
     bare.start(None, None)
     assert bare.hear(observe("news", 2, Text())) is None
-    assert bare.state() == {}
-    bare.restore({})
 
 
 def test_what_habit_refuses():

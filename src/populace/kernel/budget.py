@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
-from populace.kernel.errors import BudgetError, ParameterError, nearest
+from populace.kernel.errors import BudgetError, ParameterError, StateError, nearest
 from populace.kernel.spend import MEASURES, SCALE, Measure, Spend, Total, amounts, exact, inexact
 
 AtEnd = Literal["stop", "missing"]
@@ -222,6 +222,35 @@ class Budget:
     def limited(self, measure: Measure) -> bool:
         """Whether this scope or an enclosing one limits a measure."""
         return any(measure in scope._limits for scope in self._path())
+
+    def state(self) -> dict[str, Any]:
+        """Return what was spent and refused here (scopes within keep theirs), for a checkpoint.
+
+        Raises
+        ------
+        StateError
+            If something is held: calls are in flight.
+        """
+        with self._tree.lock:
+            if held := [m for m in MEASURES if self._held[m]]:
+                raise StateError(
+                    f"{', '.join(held)} are reserved: calls are in flight",
+                    where=f"budget {self.name!r}",
+                    mend="settle or release every hold by the end of a tick",
+                )
+            return {
+                "total": self._total.state(),
+                "refusals": self.refusals,
+                "overruns": self.overruns,
+                "stopping": self._stopping,
+            }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned; the limits are this budget's own."""
+        with self._tree.lock:
+            self._total.restore(state["total"])
+            self.refusals, self.overruns = state["refusals"], state["overruns"]
+            self._stopping = state["stopping"]
 
     def __repr__(self) -> str:
         limits = [f"{m}={inexact(v, m):g}" for m, v in self._limits.items()]

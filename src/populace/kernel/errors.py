@@ -73,6 +73,14 @@ class RecordError(PopulaceError):
     """A run directory or an answer store cannot be written or read."""
 
 
+class CheckpointError(RecordError):
+    """A checkpoint cannot be written, or what is on disk is not what was written."""
+
+
+class StateError(PopulaceError):
+    """Something that a world or policy holds cannot be kept in a checkpoint, or put back."""
+
+
 class AnswerMissError(RecordError):
     """A store in strict mode holds no answer to a request, and strict mode calls nobody."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -73,6 +74,22 @@ class Ledger:
             }
             for key, spent in zip(keys, spends, strict=True)
         ]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything booked, for a checkpoint."""
+        with self._lock:
+            rows = [[*key, *(total.state() for total in row)] for key, row in self._rows.items()]
+            return {"rows": rows, "sum": [total.state() for total in self._sum]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        with self._lock:
+            self._rows.clear()
+            for tick, kind, policy, model, *totals in state["rows"]:
+                for total, kept in zip(self._rows[tick, kind, policy, model], totals, strict=True):
+                    total.restore(kept)
+            for total, kept in zip(self._sum, state["sum"], strict=True):
+                total.restore(kept)
 
     def totals(self) -> Spent:
         """Return the sums over everything booked."""

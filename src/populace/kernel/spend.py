@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal
@@ -104,6 +105,17 @@ class Total:
             self.priced = True
         elif spend.calls or spend.tokens:
             self.unpriced += 1
+
+    def state(self) -> list[int]:
+        """Return the sum as integers, for a checkpoint."""
+        held = [self.amounts[measure] for measure in MEASURES]
+        return [*held, self.tokens_in, self.unpriced, int(self.priced)]
+
+    def restore(self, state: Sequence[int]) -> None:
+        """Go on from what `state` returned."""
+        *held, self.tokens_in, self.unpriced, priced = state
+        self.amounts = dict(zip(MEASURES, held, strict=True))
+        self.priced = bool(priced)
 
     @property
     def counts(self) -> tuple[int, int, int]:

@@ -117,7 +117,7 @@ class Asker:
         self.resources: Resources | None = None
         self.failures: deque[Failure] = deque(maxlen=_KEPT)
         self.untold: list[Failure] = []
-        self._told = 0
+        self.told = 0
         self.asked: list[Asked] = []
 
     async def scores(
@@ -313,9 +313,9 @@ class Asker:
             observation.tick, observation.kind, outcome.label, agents, request.messages, reply, why
         )
         self.failures.append(failure)
-        if outcome != Outcome.OVER_BUDGET and self._told < _KEPT:
+        if outcome != Outcome.OVER_BUDGET and self.told < _KEPT:
             self.untold.append(failure)
-            self._told += 1
+            self.told += 1
 
 
 def _label(observation: Observation, agent: int) -> Label:

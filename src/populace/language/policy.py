@@ -183,6 +183,15 @@ class Language(Parametric):
         taken, self._asker.untold = self._asker.untold, []
         return taken
 
+    def state(self) -> dict[str, Any]:
+        """Return what changes in a run: fitted corrections, and how many failures were told."""
+        return {"calibration": dict(self.calibration), "told": self._asker.told}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.calibration = dict(state["calibration"])
+        self._asker.told = state["told"]
+
     # -- deciding --------------------------------------------------------------------------------
 
     async def act(self, observation: Observation) -> Answers:

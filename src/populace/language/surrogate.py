@@ -326,12 +326,15 @@ class Surrogate:
     # -- state -----------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Return all that was learnt, as JSON text by kind."""
-        return {kind: json.dumps(_as_json(memory)) for kind, memory in self._kinds.items()}
+        """Return all that was learnt, as JSON text by kind, and the state of the language mind."""
+        kinds = {kind: json.dumps(_as_json(memory)) for kind, memory in self._kinds.items()}
+        return {"kinds": kinds, "of": self.of.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
-        self._kinds = {kind: _from_json(json.loads(str(text))) for kind, text in state.items()}
+        kinds = state["kinds"].items()
+        self._kinds = {kind: _from_json(json.loads(str(text))) for kind, text in kinds}
+        self.of.restore(state["of"])
 
 
 def _upper(error: NDArray[np.float64], weight: NDArray[np.float64]) -> float:

@@ -94,16 +94,6 @@ class Fallback:
         """Return both policies, for the manifest."""
         return {"policy": describe_policy(self.policy), "to": describe_policy(self.to)}
 
-    def state(self) -> dict[str, Any]:
-        """Return the state of those of the two that keep one."""
-        both = {"policy": self.policy, "to": self.to}
-        return {name: one.state() for name, one in both.items() if hasattr(one, "state")}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        for name, kept in state.items():
-            getattr(self, name).restore(kept)
-
 
 async def _all(waiting: list[Any]) -> None:
     for one in waiting:

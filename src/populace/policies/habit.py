@@ -195,16 +195,6 @@ class Habit(Parametric):
         hear = getattr(self.policy, "hear", None)
         return None if hear is None else hear(observation)
 
-    def state(self) -> Any:
-        """Return the inner policy's state; habit's own is in columns."""
-        state = getattr(self.policy, "state", None)
-        return {} if state is None else state()
-
-    def restore(self, state: Any) -> None:
-        """Restore the inner policy's state."""
-        if restore := getattr(self.policy, "restore", None):
-            restore(state)
-
 
 def _depth(policy: Any) -> int:
     """Count the habits one inside another, through policies around policies."""

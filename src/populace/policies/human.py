@@ -104,6 +104,14 @@ class Human(Parametric):
             "scripted": self._script is not None,
         }
 
+    def state(self) -> dict[str, Any]:
+        """Return the replies so far, and what the agents were told since their last question."""
+        return {"replies": self.replies, "told": self._told}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned; whose input had ended is asked again."""
+        self.replies, self._told = state["replies"], state["told"]
+
     def hear(self, observation: Observation) -> None:
         """Keep what the agents are told, to be shown with the next question."""
         if len(observation) <= self.seats:

@@ -124,6 +124,17 @@ class Speaking(Parametric):
         """Return the failures since the last call of this."""
         return getattr(self._language, "failed", list)()
 
+    def state(self) -> Mapping[str, Any]:
+        """Return whether the survey is fitted to, and what the language mind keeps once opened."""
+        opened = self._language
+        return {"fitted": self._fitted, "language": None if opened is None else opened.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self._fitted = state["fitted"]
+        if state["language"] is not None:
+            self.language.restore(state["language"])
+
     def describe(self) -> Mapping[str, Any]:
         """Return what the manifest says: once opened, the model, prompts and calibration in use."""
         if self._language is None:
