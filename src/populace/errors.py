@@ -17,6 +17,7 @@ from populace.kernel.errors import (
     SpaceError,
     StateError,
     StreamError,
+    StudyError,
     WorldError,
 )
 from populace.language.model import (
@@ -55,5 +56,6 @@ __all__ = [
     "RegistryError",
     "SpaceError",
     "StreamError",
+    "StudyError",
     "WorldError",
 ]

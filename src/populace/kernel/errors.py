@@ -85,6 +85,10 @@ class AnswerMissError(RecordError):
     """A store in strict mode holds no answer to a request, and strict mode calls nobody."""
 
 
+class StudyError(PopulaceError):
+    """A study cannot be done: its workers, its design or what came of it do not allow it."""
+
+
 class BudgetError(PopulaceError):
     """A call would pass a limit, or cannot be bounded or priced as its budget needs.
 

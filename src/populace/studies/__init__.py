@@ -1,1 +1,18 @@
 """Studies: sweeps, paired comparisons, calibration, scores and sensitivity."""
+
+# Not on demand, as elsewhere: the function `sweep` must stand before the module of its name.
+from populace.studies.design import Range, grid, latin_hypercube, sobol
+from populace.studies.sweep import Sweep, read_sweep, sweep
+from populace.studies.tasks import Result, run_all
+
+__all__ = [
+    "Range",
+    "Result",
+    "Sweep",
+    "grid",
+    "latin_hypercube",
+    "read_sweep",
+    "run_all",
+    "sobol",
+    "sweep",
+]
