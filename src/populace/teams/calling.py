@@ -63,16 +63,17 @@ async def converse(
     CapabilityError, BadRequest
         If the model cannot be asked this at all.
     """
-    if store is None and timeout is None:
+    recorded = model.capabilities.recorded  # on file already, there at once, and nobody's bill
+    if recorded or (store is None and timeout is None):
         begun = clock()
         try:
             replies = await model.generate(requests)
         except (CapabilityError, BadRequest):
             raise
         except ModelError as error:
-            return [_failed(error, clock() - begun, True) for _ in requests]
+            return [_failed(error, clock() - begun, not recorded) for _ in requests]
         seconds = clock() - begun
-        return [_heard(reply, seconds) for reply in replies]
+        return [_heard(reply, seconds, not recorded) for reply in replies]
     if len(requests) == 1:
         return [await _one(model, requests[0], store, timeout, clock)]
     try:
@@ -133,17 +134,17 @@ async def _one(
     return Heard(Outcome.ACTED, record["text"], *counts, cut=record["finish"] == "length")
 
 
-def _heard(reply: Reply, seconds: float) -> Heard:
+def _heard(reply: Reply, seconds: float, paid: bool) -> Heard:
     seconds = seconds if reply.seconds is None else reply.seconds
     if reply.error is not None:
-        return _failed(reply.error, seconds, True)
+        return _failed(reply.error, seconds, paid)
     return Heard(
         Outcome.ACTED,
         reply.text,
         reply.tokens_in,
         reply.tokens_out,
         seconds,
-        True,
+        paid,
         reply.finish == "length",
     )
 

@@ -284,8 +284,20 @@ class Item:
             else None,
             seed=self.seed,
             sample=ask.sample * seat.copies + seat.copy,
-            label=Label(self.question.agent, prompt.name, self.question.tick, number),
+            label=Label(
+                self.question.agent,
+                prompt.name,
+                self.question.tick,
+                number,
+                None if len(messages) > 2 else self._exam_item(ask),
+            ),
         )
+
+    def _exam_item(self, ask: Ask) -> str | None:
+        """Return the exam item whose question is asked, if that is all that is asked."""
+        item = self.question.columns.get("item")
+        alone = ask.prompt.name == "answer" and not (ask.peers or ask.columns or ask.space)
+        return str(item) if alone and isinstance(item, str) else None
 
     # -- what came of it -------------------------------------------------------------------------
 
