@@ -1,0 +1,107 @@
+"""Card 1, self-consistency: many samples, one vote.
+
+X. Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language Models" (ICLR
+2023): independent samples at a temperature above 0, the plurality of their final answers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from populace.teams.interface import Members, OutOfBudget, Question, Said, Verdict
+from populace.teams.settings import expect
+from populace.teams.votes import lead, plurality
+
+
+async def self_consistency(
+    members: Members,
+    question: Question,
+    *,
+    k: int | None = 40,
+    stop: bool = True,
+    allot: Sequence[float] | None = None,
+) -> Verdict:
+    """Vote over `k` samples.
+
+    Parameters
+    ----------
+    k : int or None
+        Samples in all (40 in the paper, section 3.1). None samples until the item's budget is
+        exhausted; a budget that ends before `k` has the same effect.
+    stop : bool
+        End as soon as the leader cannot be caught, (first - second) > remaining: the answer is the
+        one that all `k` would have given. No sample is asked before it is known to be needed.
+    allot : sequence of float, optional
+        Shares of the samples among the members; by default round-robin.
+
+    Returns
+    -------
+    Verdict
+        ``reason`` is ``done``, ``uncatchable`` or ``budget``.
+
+    Raises
+    ------
+    ParameterError
+        If `k` is None and the item has no budget, or the shares do not fit the members.
+    """
+    expect(k is None or k >= 1, "1 or more samples", k, "k")
+    expect(k is not None or bool(members.left()), "a budget an item when k is None", None, "k")
+    turns = allotment(len(members), allot)
+    said: list[Said] = []
+    reason, most = "done", k or 1
+    while k is None or len(said) < k:
+        remaining = 1 if k is None else k - len(said)
+        ahead = lead(said) if stop and k is not None else 0
+        if ahead > remaining:
+            reason = "uncatchable"
+            break
+        # even if all went to the leader, fewer than this could not settle it
+        wanted = (remaining - ahead) // 2 + 1 if stop else remaining
+        ask = list(itertools.islice(turns, min(wanted, remaining, most)))
+        try:
+            said += await members.ask(
+                to=[who for who, _ in ask], sample=[sample for _, sample in ask], fresh=True
+            )
+        except OutOfBudget:
+            if len(ask) == 1:
+                if not said:
+                    raise
+                reason = "budget"
+                break
+            turns = itertools.chain(ask, turns)  # fewer may still fit
+            most = len(ask) // 2
+    return replace(plurality(said, members.random), reason=reason)
+
+
+def allotment(n: int, shares: Sequence[float] | None = None) -> Iterator[tuple[int, int]]:
+    """Yield (member, its sample number) without end, each member as often as its share.
+
+    The member that is furthest behind its share comes next, the first of equals: without shares,
+    round-robin.
+
+    Raises
+    ------
+    ParameterError
+        If there is not one share of 0 or more for each member, or all are 0.
+
+    Examples
+    --------
+    >>> [member for member, _ in itertools.islice(allotment(2, [3, 1]), 8)]
+    [0, 0, 1, 0, 0, 0, 1, 0]
+    """
+    weights = [1.0] * n if shares is None else [float(share) for share in shares]
+    good = len(weights) == n and all(w >= 0 for w in weights) and 0 < sum(weights) < float("inf")
+    expect(good, f"{n} shares of 0 or more, not all 0", shares, "allot")
+    return _allotted([weight / sum(weights) for weight in weights])
+
+
+def _allotted(shares: Sequence[float]) -> Iterator[tuple[int, int]]:
+    taken: Counter[int] = Counter()
+    for turn in itertools.count(1):
+        behind = [round(share * turn - taken[i], 9) for i, share in enumerate(shares)]
+        member = behind.index(max(behind))
+        yield member, taken[member]
+        taken[member] += 1
