@@ -1,8 +1,13 @@
 """Structures, each on a script whose outcome is worked out by hand."""
 
+import importlib
+import inspect
 import itertools
 import json
 import math
+import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,7 +119,7 @@ def test_the_stop_changes_no_answer_and_wastes_no_sample(letters, agent):
 def test_samples_are_dealt_round_robin_or_by_shares():
     played = play(self_consistency, samples("AAAAAA"), 3, k=5, stop=False)
     assert played.asked == [[0, 1, 2, 0, 1]]
-    assert played.speakers.asks[0][2] == [0, 0, 0, 1, 1]  # each member's own sample numbers
+    assert played.samples == [[0, 0, 0, 1, 1]]  # each member's own sample numbers
     by_share = play(self_consistency, samples("AAAAAA"), 3, k=5, stop=False, allot=[1, 0, 3])
     assert sorted(by_share.asked[0]) == [0, 2, 2, 2, 2]
     with pytest.raises(ParameterError, match="2 shares"):
@@ -170,7 +175,7 @@ def test_failed_and_unparsed_members_do_not_vote():
 def test_ties_are_drawn_by_their_stream_for_each_agent():
     for agent in range(20):
         verdict = play(vote, rounds("AB"), 2, agent=agent, seed=9).verdict
-        stream = Streams(9).stream("vote/tie", 0).bound([agent])
+        stream = Streams(9).stream("exam/team/vote/tie", 0).bound([agent])
         drawn = int(stream.integers(low=0, high=2)[0])
         assert (verdict.answer, verdict.tie) == ("AB"[drawn], True)
 
@@ -211,11 +216,11 @@ def test_candidates_that_pass_alike_are_voted_on():
 def judged_script(letters, pick):
     """Candidates by member; the judge, the last member, picks the one that says `pick`."""
 
-    def script(member, r, sample, heard, columns):
+    def script(member, r, sample, text):
         if r == 0:
             return letters[member]
-        order = [said.text for said in heard]
-        return json.dumps({"reason": "sound", "best": order.index(pick) + 1})
+        number = re.search(rf"Candidate (\d):\n{pick}$", text, re.M)[1]
+        return json.dumps({"reason": "sound", "best": int(number)})
 
     return script
 
@@ -511,3 +516,26 @@ def test_a_diverse_debate_out_of_budget_counts_those_who_stand():
     assert played.verdict.votes == pytest.approx(expected, abs=1e-12)
     with pytest.raises(ParameterError, match="pool of 3"):
         play(diverse_debate, {}, pool=2)
+
+
+# -- the page and the registry ---------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_page_lists_every_structure_with_its_settings():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    registered = project["entry-points"]["populace.structures"]
+    page = (ROOT / "docs" / "structures.md").read_text(encoding="utf-8")
+    table = {
+        cells[1].strip(" `"): cells[3]
+        for line in page.splitlines()
+        if line.startswith("| `") and len(cells := line.split("|")) == 6
+    }
+    assert set(table) == set(registered)
+    for name, where in registered.items():
+        module, _, function = where.partition(":")
+        found = getattr(importlib.import_module(module), function)
+        assert inspect.iscoroutinefunction(found)
+        takes = set(list(inspect.signature(found).parameters)[2:])
+        assert set(re.findall(r"`(\w+)`", table[name])) <= takes

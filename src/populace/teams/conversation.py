@@ -41,7 +41,7 @@ class Ask:
     columns: Mapping[str, Any]
     asked: str = ""
     request: Request | None = None
-    times: int = 0  # how often this member was asked before
+    times: int = 0  # how often before in this conversation
     said: Said | None = None
 
 
@@ -94,7 +94,7 @@ class Item:
         self.rounds = 0
         self._rounds: dict[int, list[Ask]] = {}
         self._histories: dict[tuple[int, int], tuple[Message, ...]] = {}
-        self._asked: dict[int, int] = {}
+        self._asked: dict[tuple[int, int], int] = {}
         self._answers: dict[Any, Any] = {}
         self._streams: dict[str, Stream] = {}
         self._words: dict[str, str] | None = None
@@ -152,6 +152,12 @@ class Item:
         """Return the asks of every committed round, in order."""
         return [self._rounds[number] for number in sorted(self._rounds)]
 
+    def answers(self, ask: Ask) -> bool:
+        """Whether an ask is for an answer to the question itself."""
+        if isinstance(ask.space, Record) and "answer" in ask.space.fields:
+            return True
+        return ask.space is None or ask.space is self.question.space
+
     # -- asking ----------------------------------------------------------------------------------
 
     def _prepared(
@@ -182,7 +188,7 @@ class Item:
             space = self.question.space
         own = self._own_columns(columns)
         plain = columns if own is None else {}
-        names = self.work.columns if not columns else self.work.columns | columns.keys()
+        names = self.work.columns if not columns else self.work.columns.union(columns)
         prompt = self.work.wordings.prompt(name, names, bool(sees))
         fill = self._fields(space, plain)
         told: dict[int, str] = {}
@@ -206,12 +212,12 @@ class Item:
                 tuple(s.member for s in others if s.member != member),
                 peers,
                 extra,
-                times=times.get(member, 0),
+                times=0 if fresh else times.get((member, one), 0),
             )
             self._word(ask, fill if own is None else self._fields(space, extra), number, fresh)
             asks.append(ask)
-        for member in set(who):
-            times[member] = times.get(member, 0) + 1
+        for ask in asks:
+            times[ask.member, ask.sample] = ask.times + 1
         return asks
 
     def _own_columns(self, columns: Mapping[str, Any]) -> dict[int, dict[str, Any]] | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -379,19 +379,20 @@ def _order(waiting: Round) -> tuple[int, int]:
 
 
 def _last_round(item: Item) -> Verdict:
-    """Return the plurality of the last round that was committed: the budget is spent."""
-    rounds = item.committed()
-    if not rounds:
-        return Verdict(None, Outcome.OVER_BUDGET, reason="budget")
-    found = plurality([ask.said for ask in rounds[-1] if ask.said is not None], item.random)
-    values = {name: getattr(found, name) for name in found.__slots__}
-    return Verdict(**{**values, "reason": "budget"})
+    """Return the plurality of the last round that answered the question: the budget is spent.
+
+    A judge's pick, a route or a summary is no answer to it.
+    """
+    for asks in reversed(item.committed()):
+        said = [ask.said for ask in asks if ask.said is not None and item.answers(ask)]
+        if any(one.votes for one in said):
+            return replace(plurality(said, item.random), reason="budget")
+    return Verdict(None, Outcome.OVER_BUDGET, reason="budget")
 
 
 def _worded(verdict: Verdict, item: Item) -> Verdict:
     """Return a verdict with the words of the last member whose answer it is."""
     for said in reversed(item.said()):
         if said.votes and item.form.same(said.answer, verdict.answer):
-            values = {name: getattr(verdict, name) for name in verdict.__slots__}
-            return Verdict(**{**values, "text": said.text})
+            return replace(verdict, text=said.text)
     return verdict
