@@ -111,6 +111,7 @@ class Recorder:
         failures: Iterable[Mapping[str, Any]] = (),
         events: Iterable[Mapping[str, Any]] = (),
         transcript: Iterable[Mapping[str, Any]] = (),
+        surveys: Iterable[Any] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
 
@@ -123,6 +124,8 @@ class Recorder:
         panel : iterable of PanelRows
         minds, spend, failures, events, transcript : iterable of mapping
             Rows of those tables (see `Run`).
+        surveys : iterable of Responses
+            Their answers go into ``surveys``, the columns of agents among them into ``states``.
 
         Raises
         ------
@@ -133,6 +136,8 @@ class Recorder:
         rows = {"minds": minds, "spend": spend, "failures": map(readable, failures)}
         rows |= {"events": events, "transcript": transcript}
         self._tables.add(tick, metrics, by, asks, panel, rows)
+        for held in surveys:
+            self._tables.add_survey(tick, held.name, held.population, held.answers)
         for ask in asks:
             for name, count in zip(OUTCOMES, ask.outcomes, strict=True):
                 if count:

@@ -60,6 +60,12 @@ class Run:
         (whose words), text, answer (canonical; JSON unless a text), outcome, confidence, tokens_in,
         tokens_out; and a row a verdict: prompt "verdict", without a member, with votes (JSON pairs
         of answer and weight) and the reason why the structure ended.
+    surveys : polars.DataFrame
+        Answers to surveys held in the run: tick, survey, population, id, policy, question, outcome,
+        value, label.
+    states : polars.DataFrame
+        Columns of agents: of who was surveyed, by what the survey showed, and of the panel, as the
+        run was told to keep: tick, population, id, column, value (numbers), label (texts).
     reference : polars.DataFrame
         Real series: tick, measure, value.
     """
@@ -122,6 +128,14 @@ class Run:
     @cached_property
     def transcript(self) -> pl.DataFrame:
         return self._table("transcript")
+
+    @cached_property
+    def surveys(self) -> pl.DataFrame:
+        return self._table("surveys")
+
+    @cached_property
+    def states(self) -> pl.DataFrame:
+        return self._table("states")
 
     @cached_property
     def reference(self) -> pl.DataFrame:

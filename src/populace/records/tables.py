@@ -32,6 +32,8 @@ TABLES = (
     "failures",
     "events",
     "transcript",
+    "surveys",
+    "states",
     "reference",
 )
 
@@ -105,6 +107,7 @@ class Tables:
         self._rows: dict[str, list[Mapping[str, Any]]] = {
             name: [] for name in ("minds", "spend", "failures", "events", "transcript")
         }
+        self._frames: dict[str, list[pl.DataFrame]] = {"surveys": [], "states": []}
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
 
     def add(
@@ -129,6 +132,42 @@ class Tables:
         for name, more in (rows or {}).items():
             self._rows[name].extend(more)
 
+    def add_survey(self, tick: int, name: str, population: str, answers: pl.DataFrame) -> None:
+        """Keep the answers to a survey; the agents' columns among them go into ``states``."""
+        import polars as pl
+
+        schema = _schemas()["surveys"]
+        where = {"tick": tick, "survey": name, "population": population}
+        told = answers.with_columns(pl.lit(v).alias(k) for k, v in where.items())
+        self._frames["surveys"].append(told.select(pl.col(n).cast(t) for n, t in schema.items()))
+        seen = answers.unique("id", maintain_order=True)
+        self.add_states(
+            tick, population, seen.select(n for n in seen.columns if n == "id" or n not in schema)
+        )
+
+    def add_states(self, tick: int, population: str, agents: pl.DataFrame) -> None:
+        """Keep columns of agents: `agents` holds ``id``, and columns of numbers or texts."""
+        import polars as pl
+
+        schema = _schemas()["states"]
+        for name in agents.columns:
+            values = agents[name]
+            text = values.dtype == pl.String
+            if name == "id" or not (
+                text or values.dtype.is_numeric() or values.dtype == pl.Boolean
+            ):
+                continue
+            number, label = (None, values) if text else (values.cast(pl.Float64), None)
+            found = {"id": agents["id"].cast(pl.Int64), "value": number, "label": label}
+            frame = pl.DataFrame({k: v for k, v in found.items() if v is not None}).with_columns(
+                tick=pl.lit(tick), population=pl.lit(population), column=pl.lit(name)
+            )
+            for absent in {"value", "label"} - set(frame.columns):
+                frame = frame.with_columns(pl.lit(None).alias(absent))
+            self._frames["states"].append(
+                frame.select(pl.col(n).cast(t) for n, t in schema.items())
+            )
+
     def flush(self) -> None:
         """Write the gathered rows as one more part of every table that has any."""
         if self._metrics:
@@ -143,6 +182,10 @@ class Tables:
         if self._panel:
             self._put("panel", _panel_frame(self._panel))
             self._panel = []
+        for name, frames in self._frames.items():
+            if frames:
+                self._put(name, joined(name, frames))
+                self._frames[name] = []
         for name, rows in self._rows.items():
             if rows:
                 self._put(name, _rows_frame(name, rows))
@@ -269,6 +312,22 @@ def _schemas() -> dict[str, dict[str, Any]]:
             **dict.fromkeys(("population", "policy", "kind", "outcome"), text),
             "agents": number,
             **dict.fromkeys(("prompt", "reply", "why"), text),
+        },
+        "surveys": {
+            "tick": number,
+            **dict.fromkeys(("survey", "population"), text),
+            "id": number,
+            **dict.fromkeys(("policy", "question", "outcome"), text),
+            "value": real,
+            "label": text,
+        },
+        "states": {
+            "tick": number,
+            "population": text,
+            "id": number,
+            "column": text,
+            "value": real,
+            "label": text,
         },
         "events": {"tick": number, "name": text, "what": text},
         "transcript": {

@@ -2,5 +2,6 @@
 
 from populace.simulation.interventions import Intervention, read_interventions
 from populace.simulation.running import Simulation
+from populace.simulation.survey import Survey
 
-__all__ = ["Intervention", "Simulation", "read_interventions"]
+__all__ = ["Intervention", "Simulation", "Survey", "read_interventions"]

@@ -41,6 +41,7 @@ def manifest(simulation: Simulation, ticks: int) -> dict[str, Any]:
         },
         "cast": describe_casts(simulation.casts),
         "interventions": simulation.interventions.describe(),
+        "surveys": simulation.surveys.describe(),
         "seed": simulation.seed,
         "ticks": {"first": simulation.tick, "asked": ticks, "done": 0},
         "populations": {name: len(people) for name, people in simulation.populations.items()},

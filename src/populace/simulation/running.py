@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,10 +25,13 @@ from populace.kernel.world import World
 from populace.records import Recorder, Run
 from populace.records.answers import AnswerStore
 from populace.simulation.casts import cast_all
+from populace.simulation.inquiry import Responses, Surveys, hold
 from populace.simulation.interventions import Interventions, gathered
 from populace.simulation.manifest import describe_casts, manifest
+from populace.simulation.survey import Questions, Survey
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 _FIRST_PANEL = 100
 FAILURES = [Outcome.INVALID, Outcome.TIMEOUT, Outcome.FAILED, Outcome.REFUSED]
@@ -58,6 +61,8 @@ class Simulation:
         The run stops after a tick when more than this share of its decisions has failed.
     interventions : Intervention, path of a TOML file, or sequence of these, optional
         What is changed from outside in mid-run, and when.
+    surveys : Survey or sequence of Survey, optional
+        Questions put to agents at times of the run, which leave no trace in it.
     turns : "fixed", "reversed", "random" or "together", optional
         Overrides the order of every `Minds.each` (see `populace.compare_orders`).
 
@@ -96,6 +101,7 @@ class Simulation:
         prices: Prices | None = None,
         abort_failures: float | None = None,
         interventions: Any = None,
+        surveys: Any = None,
     ) -> None:
         if not isinstance(world, World):
             raise WorldError(f"expected a World, got {world!r:.80}", where="Simulation")
@@ -130,6 +136,7 @@ class Simulation:
         self.interventions = Interventions(
             gathered(interventions), world, self.populations, self.casts, seed
         )
+        self.surveys = Surveys(surveys, self)
         self._asked = self._failed = 0
 
     @property
@@ -163,12 +170,7 @@ class Simulation:
         KeyboardInterrupt
             After Ctrl-C, which ends the run at a tick's end, the records so far saved.
         """
-        running = self.run_async(ticks, to, progress)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(running)
-        return _run_in_thread(running)
+        return _run(self.run_async(ticks, to, progress))
 
     async def run_async(
         self, ticks: int, to: str | Path | None = None, progress: Progress | None = None
@@ -177,6 +179,7 @@ class Simulation:
         if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
             raise ParameterError(f"expected 0 or more ticks, got {ticks!r}", where="run")
         self.interventions.schedule.begin(self.tick)
+        self.surveys.schedule.begin(self.tick)
         recorder = Recorder(None if to is None else Path(to))
         recorder.begin(manifest(self, ticks), self.world.reference())
         status, error = "failed", None
@@ -202,6 +205,7 @@ class Simulation:
             recorder.update(
                 cast=describe_casts(self.casts),
                 interventions=self.interventions.describe(),
+                surveys=self.surveys.describe(),
                 stopped=stopped,
                 spend=self._spent(),
             )
@@ -210,8 +214,38 @@ class Simulation:
                 await cast.close()
         return recorder.run(self.world)
 
+    def survey(self, questions: Questions, who: Any = None, **settings: Any) -> Responses:
+        """Put questions to agents now, the clock stopped; nothing of the run changes.
+
+        Parameters
+        ----------
+        questions : mapping of name to (text, Space)
+        who : int, Part, mask, rows or condition, optional
+        **settings : as `Survey` takes them: population, see, columns, kind, follow, budget, name
+
+        Raises
+        ------
+        ParameterError, PopulationError, PromptError
+            Before anybody is asked, for what cannot be asked, seen or drawn.
+
+        Examples
+        --------
+        >>> from populace import Number
+        >>> question = {"trust": ("How much do you trust the news?", Number(0, 10))}
+        >>> simulation.survey(question, who=500, see=["age"]).answers  # doctest: +SKIP
+        """
+        return _run(self.survey_async(questions, who, **settings))
+
+    async def survey_async(
+        self, questions: Questions, who: Any = None, **settings: Any
+    ) -> Responses:
+        """As `survey`, to be awaited."""
+        survey = Survey(**{"at": self.tick, "questions": questions, "who": who, **settings})
+        return await hold(survey, self)
+
     async def _step(self, recorder: Recorder) -> None:
         minds, world = self._minds, self.world
+        held = await self.surveys.ask(self.tick)
         minds.begin(self.tick)
         self.resources.ledger.tick = self.tick
         with _world_fails(world, f"change at tick {self.tick}"):
@@ -222,6 +256,7 @@ class Simulation:
         with _world_fails(world, f"measure at tick {self.tick}"):
             metrics, broken = _measured(world)
         self.interventions.schedule.measured(metrics)
+        self.surveys.schedule.measured(metrics)
         reports = [
             {"tick": self.tick, **row} for cast in self.casts.values() for row in cast.reports()
         ]
@@ -230,7 +265,7 @@ class Simulation:
             asks = list(minds.counts.values())
             failed = [row for cast in self.casts.values() for row in cast.failed()]
             said = [row for cast in self.casts.values() for row in cast.transcripts()]
-            told = reports, spend, failed, events, said
+            told = reports, spend, failed, events, said, held
             recorder.tick(self.tick, metrics, broken, asks, minds.seen, *told)
         for ask in asks:
             self._asked += ask.agents
@@ -250,11 +285,20 @@ class Simulation:
         return {"logical": asdict(totals.logical), "billed": asdict(totals.billed)}
 
 
-def _run_in_thread(running: Coroutine[Any, Any, Run]) -> Run:
+def _run(running: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, from a script or inside a running event loop alike."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(running)
+    return _run_in_thread(running)
+
+
+def _run_in_thread(running: Coroutine[Any, Any, T]) -> T:
     """Run beside the event loop that is running in this thread; Ctrl-C reaches it all the same."""
     entered: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
-    async def main() -> Run:
+    async def main() -> T:
         task = asyncio.current_task()
         assert task is not None
         entered.append((asyncio.get_running_loop(), task))
