@@ -104,8 +104,9 @@ def copier(p):
 
 
 def test_debate_by_uniform_copies_is_a_martingale():
-    # Demystifying MAD: with agents of a kind and uniform updates the share of right answers keeps
-    # its expectation in every round. It varies between items by p (1 - p) at most, when all agree.
+    # X. Zhu et al. (Findings of ACL 2026): with agents of a kind and uniform updates the share of
+    # right answers keeps its expectation in every round. It varies between items by p (1 - p) at
+    # most, when all agree.
     items, n, p = 1500, 5, 0.6
     work = decided([copier(p)] * n, debate, items, rounds=4)
     right = np.zeros(4)

@@ -116,6 +116,28 @@ def test_the_stop_changes_no_answer_and_wastes_no_sample(letters, agent):
             break
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from("ABC-"), st.sampled_from([-1, 0, 1, 2, 5])), min_size=1),
+    st.integers(0, 3),
+)
+@settings(deadline=None, max_examples=100)
+def test_the_stop_changes_no_weighted_answer(ballots, agent):
+    letters, weights = [letter for letter, _ in ballots], [weight for _, weight in ballots]
+    script = {
+        (i, r): WORDS if c == "-" else c for i, c in enumerate(letters) for r in range(len(letters))
+    }
+    given = {"k": len(letters), "weights": weights, "agent": agent}
+    whole = play(self_consistency, script, len(letters), stop=False, **given).verdict
+    stopped = play(self_consistency, script, len(letters), **given).verdict
+    assert (stopped.answer, stopped.tie) == (whole.answer, whole.tie)
+
+
+def test_weighted_samples_stop_by_weight():
+    # weights 3, 1, 1, 1: B alone at 3 could still be met by three As, a tie; one more B settles it
+    played = play(self_consistency, rounds("B---", "-B--"), 4, k=4, weights=[3, 1, 1, 1])
+    assert (played.asked, played.verdict.votes) == ([[0, 1]], {"B": 3})
+
+
 def test_samples_are_dealt_round_robin_or_by_shares():
     played = play(self_consistency, samples("AAAAAA"), 3, k=5, stop=False)
     assert played.asked == [[0, 1, 2, 0, 1]]
@@ -331,6 +353,19 @@ def test_an_unparsed_answer_in_a_debate_is_heard_and_does_not_vote():
     played = play(debate, rounds("A--", "-B-"))
     assert (played.verdict.answer, played.verdict.unparsed) == ("B", 2)
     assert WORDS in played.read(0, 1)
+
+
+def test_each_debater_keeps_its_own_conversation():
+    # one message a round is all that it learns of the others; whose call failed said nothing
+    script = rounds("AB!", "AAA", "CCC")
+    played = play(debate, script, rounds=3)
+    sent = played.sent(0, 2)
+    assert [role for role, _ in sent] == ["user", "assistant"] * 2 + ["user"]
+    assert (sent[1][1], sent[3][1]) == ("A", "A")
+    assert "m1:\nB" in sent[2][1]
+    assert "m1:" not in sent[0][1]
+    assert played.saw(0, 1) == [1]
+    assert played.saw(0, 2) == [1, 2]
 
 
 def test_the_shapes_of_a_debate():

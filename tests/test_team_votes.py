@@ -196,9 +196,9 @@ def test_confidence_as_stated_and_as_calibrated():
 
 
 def test_lead_and_unanimity():
-    assert lead(round_of("A", "B", "A", None)) == 1
-    assert lead(round_of("A", "A")) == 2
-    assert lead([]) == lead(round_of(None, None)) == 0
+    assert lead({"A": 2, "B": 1}) == 1
+    assert lead({"A": 2}) == 2  # over an answer that nobody has given yet
+    assert lead({}) == lead({"A": -1.0}) == 0
     assert unanimous(round_of("A", "A"))
     assert not unanimous(round_of("A", None))  # silence is no consent
     assert not unanimous(round_of("A", "B"))

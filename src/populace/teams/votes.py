@@ -7,7 +7,7 @@ mean confidence, then to a draw of the stream ``vote/tie``, and are reported.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,7 @@ def confidence_weighted(
     Notes
     -----
     Log-odds are the optimal weights of independent voters between two answers (S. Nitzan and
-    J. Paroush, International Economic Review 23(2), 1982, theorem 1). Who states no confidence
+    J. Paroush, International Economic Review 23(2), 1982). Who states no confidence
     weighs 0, as does one who states even odds: the answer stands, with nothing behind it.
     """
     return plurality(said, random, [_trust(one, calibration) for one in said])
@@ -188,13 +188,9 @@ def leaders(votes: Mapping[Any, float]) -> list[Any]:
     return [a for a, w in votes.items() if math.isclose(w, most, rel_tol=1e-9, abs_tol=1e-12)]
 
 
-def lead(said: Sequence[Said]) -> int:
-    """Return by how many votes the first answer leads the second."""
-    counts: dict[Hashable, int] = {}
-    for one in said:
-        if one.votes:
-            counts[one.answer] = counts.get(one.answer, 0) + 1
-    first, second = sorted([0, 0, *counts.values()], reverse=True)[:2]
+def lead(votes: Mapping[Any, float]) -> float:
+    """Return by how much the first answer leads the second, or one that nobody has given yet."""
+    first, second = sorted([0.0, 0.0, *votes.values()], reverse=True)[:2]
     return first - second
 
 

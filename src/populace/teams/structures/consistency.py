@@ -7,13 +7,14 @@ X. Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Languag
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from populace.teams.interface import Members, OutOfBudget, Question, Said, Verdict
 from populace.teams.settings import expect
-from populace.teams.votes import lead, plurality
+from populace.teams.votes import lead, weighted
 
 
 async def self_consistency(
@@ -23,19 +24,22 @@ async def self_consistency(
     k: int | None = 40,
     stop: bool = True,
     allot: Sequence[float] | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Verdict:
     """Vote over `k` samples.
 
     Parameters
     ----------
     k : int or None
-        Samples in all (40 in the paper, section 3.1). None samples until the item's budget is
-        exhausted; a budget that ends before `k` has the same effect.
+        Samples in all (40 in the paper). None samples until the item's budget is exhausted; a
+        budget that ends before `k` has the same effect.
     stop : bool
         End as soon as the leader cannot be caught, (first - second) > remaining: the answer is the
         one that all `k` would have given. No sample is asked before it is known to be needed.
     allot : sequence of float, optional
         Shares of the samples among the members; by default round-robin.
+    weights : sequence of float, optional
+        What a vote of each member weighs, as from `votes.log_odds`; by default 1.
 
     Returns
     -------
@@ -45,35 +49,54 @@ async def self_consistency(
     Raises
     ------
     ParameterError
-        If `k` is None and the item has no budget, or the shares do not fit the members.
+        If `k` is None and the item has no budget, or shares or weights do not fit the members.
     """
+    n = len(members)
+    weigh = [1.0] * n if weights is None else list(weights)
     expect(k is None or k >= 1, "1 or more samples", k, "k")
     expect(k is not None or bool(members.left()), "a budget an item when k is None", None, "k")
-    turns = allotment(len(members), allot)
+    expect(len(weigh) == n, f"{n} weights, one a member", weigh, "weights")
+    turns = allotment(n, allot)
     said: list[Said] = []
-    reason, most = "done", k or 1
-    while k is None or len(said) < k:
-        remaining = 1 if k is None else k - len(said)
-        ahead = lead(said) if stop and k is not None else 0
-        if ahead > remaining:
+    ahead, most, reason = list(itertools.islice(turns, k or 1)), k or 1, "done"
+    while ahead:
+        wanted = len(ahead)
+        if stop and k is not None:
+            found = weighted(said, weigh).votes
+            wanted = _needed(lead(found), [abs(weigh[member]) for member, _ in ahead])
+        if wanted == 0:
             reason = "uncatchable"
             break
-        # even if all went to the leader, fewer than this could not settle it
-        wanted = (remaining - ahead) // 2 + 1 if stop else remaining
-        ask = list(itertools.islice(turns, min(wanted, remaining, most)))
+        ask = ahead[: min(wanted, most)]
         try:
             said += await members.ask(
                 to=[who for who, _ in ask], sample=[sample for _, sample in ask], fresh=True
             )
         except OutOfBudget:
-            if len(ask) == 1:
-                if not said:
-                    raise
-                reason = "budget"
-                break
-            turns = itertools.chain(ask, turns)  # fewer may still fit
-            most = len(ask) // 2
-    return replace(plurality(said, members.random), reason=reason)
+            if len(ask) > 1:
+                most = len(ask) // 2  # fewer may still fit
+                continue
+            if not said:
+                raise
+            reason = "budget"
+            break
+        ahead = ahead[len(ask) :]
+        if k is None:
+            ahead.append(next(turns))
+    return replace(weighted(said, weigh, members.random), reason=reason)
+
+
+def _needed(lead: float, ahead: Sequence[float]) -> int:
+    """Return how many of the weights ahead must be cast before the leader can be out of reach.
+
+    Even if all of them went to the leader, fewer could not settle it.
+    """
+    rest = math.fsum(ahead) * (1 + 1e-9)  # equal sums of floats are a tie, and no lead
+    for n, weight in enumerate(ahead):
+        if lead > rest:
+            return n
+        lead, rest = lead + weight, rest - weight
+    return len(ahead)
 
 
 def allotment(n: int, shares: Sequence[float] | None = None) -> Iterator[tuple[int, int]]:

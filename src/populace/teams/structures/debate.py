@@ -39,7 +39,7 @@ async def debate(
         End when all give the same answer.
     summarise : bool
         Each member first sums up what it hears, apart from its own conversation, and goes on with
-        the summary (the paper's way to many members, section 3.3): a call more a member and round.
+        the summary (the paper's way to many members): a call more a member and round.
 
     Returns
     -------
@@ -59,7 +59,7 @@ async def debate(
         if stop and unanimous(answers):
             reason = "unanimous"
             break
-        sees = {i: [answers[j] for j in near] for i, near in enumerate(hears)}
+        sees = {i: [answers[j] for j in near if answers[j].text] for i, near in enumerate(hears)}
         try:
             if len(members) == 1:
                 answers = await members.ask("recheck")

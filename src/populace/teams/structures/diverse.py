@@ -1,8 +1,9 @@
 """Card 4, debate with diversity-aware initialisation and calibrated confidence.
 
-"Demystifying Multi-Agent Debate: The Role of Confidence and Diversity" (DMAD): with agents of a
-kind and uniform updates correctness is a martingale, so that a debate cannot beat the vote in
-expectation; it may with diverse first answers and with confidence that tells right from wrong.
+X. Zhu et al., "Demystifying Multi-Agent Debate: The Role of Confidence and Diversity" (Findings of
+ACL 2026): with agents of a kind and uniform updates correctness is a martingale, so that a debate
+cannot beat the vote in expectation; it may with diverse first answers and with confidence that
+tells right from wrong.
 """
 
 from __future__ import annotations
