@@ -83,8 +83,8 @@ def forbid_calls(libc: ctypes.CDLL) -> bool:
     return bool(libc.prctl(_SECCOMP, _FILTER, program, 0, 0) == 0)
 
 
-def forbid_writes(libc: ctypes.CDLL, folder: str) -> bool:
-    """Let files be written, made and removed beneath `folder` only (Landlock)."""
+def forbid_writes(libc: ctypes.CDLL, folder: str | None) -> bool:
+    """Let files be written, made and removed beneath `folder` only, or nowhere (Landlock)."""
     if sys.platform != "linux" or platform.machine() not in _CALLS:
         return False
     create, add, restrict = _LANDLOCK
@@ -96,14 +96,17 @@ def forbid_writes(libc: ctypes.CDLL, folder: str) -> bool:
     rules = libc.syscall(create, handled, 8, 0)
     if rules < 0:
         return False
-    within = os.open(folder, os.O_PATH)
-    rule = ctypes.create_string_buffer(struct.pack("=Qi", writes, within))
+    added = True
+    if folder is not None:
+        within = os.open(folder, os.O_PATH)
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", writes, within))
+        added = libc.syscall(add, rules, 1, rule, 0) == 0
+        os.close(within)
     closed = (
-        libc.syscall(add, rules, 1, rule, 0) == 0
+        added
         and libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
         and libc.syscall(restrict, rules, 0) == 0
     )
-    os.close(within)
     os.close(rules)
     return bool(closed)
 

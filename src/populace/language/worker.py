@@ -1,8 +1,10 @@
 """A child process that works on untrusted texts, one request at a time, and may be killed.
 
 Libraries that parse mathematics or score puzzles can hang, or fill the memory, on what a model
-wrote, and some evaluate it. They run in a process of their own: a request that takes too long ends
-that process, never the run. Requests and replies are lines of JSON.
+wrote, and some evaluate it as Python. They run in a process of their own, with the guards of the
+sandbox (`populace.language.sandbox`) closed once they are imported: no sockets, no new processes,
+no file written. A request that takes too long ends that process, never the run. Requests and
+replies are lines of JSON.
 """
 
 from __future__ import annotations
@@ -145,7 +147,10 @@ class _TooLong(BaseException):
 
 def serve(handle: Callable[[Mapping[str, Any]], Any]) -> None:
     """Answer requests from standard input until it ends: the child's side of `Worker`."""
+    import ctypes
     import resource
+
+    from populace.language import cage
 
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no reply
@@ -157,6 +162,9 @@ def serve(handle: Callable[[Mapping[str, Any]], Any]) -> None:
 
     signal.signal(signal.SIGPROF, ring)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not (cage.forbid_writes(libc, None) and cage.forbid_calls(libc)):
+        cage.watch(os.devnull, lambda *_: None)  # the kernel has no such guard: Python's own
     out.write('"ready"\n')
     out.flush()
     for line in sys.stdin:
