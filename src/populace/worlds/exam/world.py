@@ -91,7 +91,7 @@ class Exam(World):
     """
 
     title = "Exam"
-    ticks = 100_000  # it is done when all items are
+    ticks = 1000  # it is done when all items are
     charts = (
         Chart("Accuracy", ["accuracy", "answered", "score"], unit="share of the items asked"),
         Chart("Accuracy by family", ["accuracy_by_family"], by="family"),
@@ -106,7 +106,8 @@ class Exam(World):
     def __init__(
         self,
         source: Annotated[
-            Any, Parameter("reasoning-gym:TASK,..., jsonl:FILE, recorded:FILE", fixed="start")
+            str | Source,
+            Parameter("reasoning-gym:TASK,..., jsonl:FILE, recorded:FILE", fixed="start"),
         ],
         items: Annotated[
             int | None, Parameter("how many to draw; all by default", low=1, fixed="start")
