@@ -9,6 +9,7 @@ addEventListener("load", () => {
   say("lines", charts.map((c) => c.querySelectorAll(".sim:not(.raw)").length));
   say("points", charts[0].querySelector(".sim:not(.raw)").getAttribute("d").split(/[ML]/).length - 1);
   say("real", (charts[0].querySelector("path.real.raw").getAttribute("d").match(/M/g) || []).length);
+  say("events", charts.slice(0, 2).map((c) => [...c.querySelectorAll(".events text")].map((t) => t.textContent)));
   say("bars", [...charts[1].querySelectorAll(".bars")].map((b) => b.getAttribute("d").split("M").length - 1));
   const box = charts[0].getBoundingClientRect();
   say("height", box.height > 150);

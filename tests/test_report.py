@@ -96,6 +96,7 @@ def record(to: Path, ticks: int = TICKS, charts: Any = CHARTS, **status: Any) ->
                 seen("spend", [3], [t / 2], [None]),
                 seen("speak", [3], [None], [f"I say {t} {EVIL}"]),
             ],
+            events=[{"tick": t, "name": "closure", "what": EVIL}] if t in (20, 21) else [],
         )
     recorder.finish(**status)
     return to
@@ -156,6 +157,13 @@ def test_payload_says_what_was_recorded(folder: Path) -> None:
             ["people", "move", EVIL, 200, 200, 0, 10.0],
         ],
     }
+
+
+def test_what_interventions_did_is_marked_and_listed(tmp_path: Path) -> None:
+    found = payload(read(record(tmp_path / "run")))["events"]
+    assert found["marks"] == [[20, "closure"], [21, "closure"]]
+    assert found["rows"] == [[20, "closure", EVIL], [21, "closure", EVIL]]
+    assert found["total"] == 2
 
 
 def test_panel_rasters_show_every_decision(folder: Path) -> None:
@@ -292,6 +300,7 @@ def test_a_browser_draws_the_charts_and_reads_them_out(
     assert found["lines"] == [1, 0, 1, 1]  # the map's chosen area is a line
     assert found["points"] == TICKS
     assert found["real"] == 3
+    assert found["events"] == [["closure"] * 2] * 2
     assert found["bars"] == [TICKS, TICKS - 1, TICKS - 1]  # a column of zero is not drawn
     assert found["height"] is True
     assert found["tip-right"].split() == [

@@ -18,6 +18,8 @@ Values = list[float | None]
 
 MAX_TICKS = 2_000  # drawn; a longer run is drawn at every k-th tick, and the report says so
 MAX_CELLS = 400_000  # broken-down values drawn
+MAX_MARKS = 60  # ticks of interventions marked on the charts
+MAX_EVENTS = 200  # listed
 MAX_LINES = 8  # more labels than this become small multiples
 
 
@@ -49,6 +51,7 @@ def payload(run: Run) -> dict[str, Any]:
         "charts": charts or others,
         "others": others if charts else [],
         "measures": _measures(run),
+        "events": _events(run),
         "casts": _casts(run),
         "outcomes": _outcomes(run.asks),
         "minds": language_minds(run),
@@ -206,6 +209,19 @@ def _measures(run: Run) -> list[list[Any]]:
             row += [None, None] if at is None else [_short(frame["value"][at]), frame["tick"][at]]
         rows.append(row)
     return rows
+
+
+def _events(run: Run) -> dict[str, Any]:
+    """Return what interventions did: rows to read, and (tick, names) to mark on the charts."""
+    rows = run.events
+    marks: dict[int, list[str]] = {}
+    for tick, name in rows.select("tick", "name").iter_rows():
+        marks.setdefault(tick, []).append(name)
+    return {
+        "marks": [[tick, ", ".join(names)] for tick, names in list(marks.items())[:MAX_MARKS]],
+        "rows": [list(row) for row in rows.head(MAX_EVENTS).select("tick", "name", "what").rows()],
+        "total": rows.height,
+    }
 
 
 def _casts(run: Run) -> list[dict[str, Any]]:

@@ -69,6 +69,14 @@ function banners() {
   if (status === "running") banner(el("b", {}, "This run is not finished. "), "It was still running, or its process had died, when this page was written.");
 }
 
+function interventions() {
+  const { rows, total } = DATA.events;
+  if (!rows.length) return;
+  heading("Interventions");
+  MAIN.append(table(["When", "Name", "What"], rows.map(([tick, name, what]) => [when(tick), name, what]), [], [2]));
+  if (rows.length < total) MAIN.append(el("p", { class: "note" }, `The first ${number(rows.length)} of ${number(total)}; the table "events" of the run holds all.`));
+}
+
 function cast() {
   if (!DATA.casts.length) return;
   heading("Who decides");
@@ -173,6 +181,7 @@ function page() {
     MAIN.append(grid(DATA.charts));
     if (DATA.stride > 1) MAIN.append(el("p", { class: "note" }, `Every ${DATA.stride}th tick is drawn; the tables of the run hold all.`));
     if (DATA.others.length) MAIN.append(el("details", {}, el("summary", {}, "Further measures"), grid(DATA.others)));
+    interventions();
     measures();
   }
   cast();

@@ -89,8 +89,28 @@ class Plot {
     if (this.spec.kind === "bar") this.drawBars(); else this.drawLines();
     this.drawReal();
     this.cross = svg("g", { class: "cross" });
-    this.svg.replaceChildren(...parts, this.marks, this.cross);
+    this.svg.replaceChildren(...parts, this.drawEvents(first, last), this.marks, this.cross);
     this.move(this.at);
+  }
+
+  // What interventions did: a line at each tick, with its name where there is room.
+  drawEvents(first, last) {
+    const group = svg("g", { class: "events" });
+    const free = [-Infinity, -Infinity, -Infinity]; // in three rows, so that near names are all read
+    for (const [tick, name] of DATA.events.marks) {
+      if (tick < first || tick > last) continue;
+      const x = this.x(tick);
+      group.append(svg("path", { d: `M${x.toFixed(1)} ${this.box.top}V${this.box.bottom}` },
+        svg("title", {}, `${when(tick)}: ${name}`)));
+      if (this.options.small) continue;
+      const wide = name.length * 5.9, left = x + 5 + wide > this.box.right;
+      const start = left ? x - 5 - wide : x + 5;
+      const row = free.findIndex((end) => start >= end);
+      if (row < 0 || start < this.box.left) continue;
+      free[row] = start + wide + 6;
+      group.append(svg("text", { x: (left ? x - 5 : x + 5).toFixed(1), y: this.box.top + 9 + 13 * row, "text-anchor": left ? "end" : "start" }, name));
+    }
+    return group;
   }
 
   path(values) {
@@ -189,7 +209,8 @@ class Plot {
       }
     }
     this.cross.replaceChildren(...marks);
-    this.tip.replaceChildren(el("b", {}, when(TICKS[i])), el("table", {}, rows.map(([ink, dot, label, value]) => {
+    const done = DATA.events.marks.find(([tick]) => tick === TICKS[i]);
+    this.tip.replaceChildren(el("b", {}, when(TICKS[i])), done ? el("div", { class: "done" }, done[1]) : "", el("table", {}, rows.map(([ink, dot, label, value]) => {
       const key = el("i", { class: dot });
       key.style.background = ink;
       return el("tr", {}, el("td", {}, key), el("td", {}, label), el("td", { class: "num" }, value));
