@@ -29,7 +29,9 @@ _HOME = {
     "Budget": "kernel.budget",
     "Prices": "kernel.prices",
     "AnswerStore": "records.answers",
-    **dict.fromkeys(["Simulation", "Intervention", "Survey", "read_interventions"], "simulation"),
+    **dict.fromkeys(
+        ["Simulation", "Intervention", "Records", "Survey", "read_interventions"], "simulation"
+    ),
     "compare_orders": "testing",
     "Run": "records",
     **dict.fromkeys(["Network", "Groups", "Grid"], "geometry"),

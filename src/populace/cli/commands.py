@@ -69,7 +69,28 @@ def _all(options: list[Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+_records_options = [
+    click.option(
+        "--panel",
+        metavar="N|CONDITION",
+        default="100",
+        show_default=True,
+        help="Agents whose every decision is kept: so many, or those with, say, 'age >= 65'.",
+    ),
+    click.option("--columns", metavar="NAME,...", help="Columns of the panel that are kept."),
+    click.option("--kinds", metavar="NAME,...", help="Only these decisions of the panel."),
+    click.option("--measures", metavar="NAME,...", help="Only these measures."),
+    click.option(
+        "--keep-every",
+        type=click.IntRange(min=1),
+        default=1,
+        metavar="N",
+        help="Keep measures, panel and columns at every Nth tick only.",
+    ),
+]
+
 world_options, spending_options = _all(_world_options), _all(_spending_options)
+records_options = _all(_records_options)
 
 
 class _OneLine(click.Group):
@@ -103,13 +124,7 @@ def main() -> None:
 @click.argument("world")
 @world_options
 @intervene_option
-@click.option(
-    "--panel",
-    type=click.IntRange(min=0),
-    default=100,
-    show_default=True,
-    help="Agents whose every decision is kept.",
-)
+@records_options
 @click.option("--to", type=click.Path(path_type=Path), help="Run directory, absent or empty.")
 @spending_options
 @click.option(

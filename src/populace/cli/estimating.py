@@ -21,6 +21,7 @@ from populace.cli.casting import read_cast
 from populace.cli.finding import find
 from populace.cli.progress import fetching
 from populace.cli.running import asks_a_person, make_world, world_name
+from populace.cli.sizes import print_sizes, read_records, sizes
 from populace.cli.speaking import languages, wrapped
 from populace.cli.spending import Spending
 from populace.kernel.budget import Budget
@@ -29,6 +30,7 @@ from populace.kernel.prices import Prices
 from populace.language.rehearsal import RULES, Asking, Rehearsal, Rule
 
 if TYPE_CHECKING:
+    from populace.records import Run
     from populace.records.answers import AnswerStore
     from populace.simulation import Simulation
 
@@ -59,6 +61,7 @@ class Rehearsed:
     prompts: list[int]
     agents: list[int]
     logical: tuple[int, int]  # calls and tokens, one call an agent
+    run: Run
 
 
 def estimated(
@@ -71,6 +74,11 @@ def estimated(
     mode: str | None,
     budget: str | None,
     prices: Path | None,
+    panel: str,
+    columns: str | None,
+    kinds: str | None,
+    measures: str | None,
+    keep_every: int,
     rehearse: int,
     rate: float | None,
     quiet: bool,
@@ -80,7 +88,7 @@ def estimated(
     Raises
     ------
     CastError
-        If a person decides, or no language mind.
+        If a person decides.
     BudgetError
         If money is limited and a price is missing.
     PopulaceError
@@ -88,9 +96,11 @@ def estimated(
     """
     spending = Spending.read(answers, mode, budget, prices, None)
     cls = find("world", world)
+    kept = read_records(panel, columns, kinds, measures, keep_every)
     store = _store(spending)
     known: dict[str, tuple[int, int]] = {}
-    runs = []
+    runs: list[Rehearsed] = []
+    records: list[dict[str, Any]] = []
     length = 0
     try:
         for rule in RULES:
@@ -100,12 +110,16 @@ def estimated(
             length = int(made.ticks) if ticks is None else ticks
             from populace.simulation import Simulation
 
-            simulation = Simulation(made, given, seed, panel=0)
-            runs.append(_rehearsed(simulation, min(rehearse, length), rule, spending, store, known))
+            simulation = Simulation(made, given, seed, records=kept)
+            run = _rehearsed(simulation, min(rehearse, length), rule, spending, store, known)
+            records = records or sizes(run.run, length, kept)
+            if not run.models:  # without models there is one rehearsal to make
+                return {"ticks": length, "rehearsed": run.ticks, "records": records}
+            runs.append(run)
     finally:
         if store is not None:
             store.close()
-    return _told(runs, length, spending, rate)
+    return {**_told(runs, length, spending, rate), "records": records}
 
 
 def _store(spending: Spending) -> AnswerStore | None:
@@ -138,8 +152,6 @@ def _rehearsed(
         for each in wrapped(policy):
             if hasattr(each, "min_train") and hasattr(each, "audit"):
                 each.min_train = _NEVER
-    if not stand_ins:
-        raise CastError("no language mind decides in this cast: nothing is called")
     names = [one.identity.model for one in stand_ins.values()]
     (spending.prices or Prices()).require(names, spending.budget or Budget())
     run = simulation.run(ticks)
@@ -153,7 +165,7 @@ def _rehearsed(
     done = run.ticks < ticks
     return Rehearsed(
         ticks, done, models, by_tick["distinct"], by_tick["agents"],
-        (logical.calls, logical.tokens),
+        (logical.calls, logical.tokens), run,
     )  # fmt: skip
 
 
@@ -340,6 +352,14 @@ def _against(models: Sequence[dict[str, Any]], budget: Budget | None) -> dict[st
 
 def print_estimate(found: dict[str, Any]) -> None:
     """Print an estimate for a person."""
+    if "models" in found:
+        _print_models(found)
+    else:
+        click.echo("no language mind decides in this cast: nothing is called")
+    print_sizes(found["records"], found["rehearsed"])
+
+
+def _print_models(found: dict[str, Any]) -> None:
     first = found["first_tick"]
     word = "exactly" if first["exact"] else "depending on the answers,"
     click.echo(

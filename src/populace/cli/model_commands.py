@@ -13,6 +13,7 @@ from populace.cli.commands import (
     debug_option,
     json_option,
     main,
+    records_options,
     spending_options,
     world_options,
 )
@@ -34,6 +35,7 @@ def _dump(found: Any) -> None:
 )
 @click.argument("world")
 @world_options
+@records_options
 @spending_options
 @click.option(
     "--rehearse",
@@ -50,7 +52,7 @@ def _dump(found: Any) -> None:
 @json_option
 @debug_option
 def estimate(debug: bool, as_json: bool, **options: Any) -> None:
-    """Say what the language minds of a run of WORLD would ask, and what it would cost.
+    """Say what the language minds of a run of WORLD would ask, what that costs, what is kept.
 
     No model is called. The run's first ticks are rehearsed with stand-ins that decide in its place.
     """

@@ -17,6 +17,7 @@ from populace.cli.casting import read_cast
 from populace.cli.failing import FAILED, INTERRUPTED, STOPPED, USAGE, fail, failing
 from populace.cli.finding import find
 from populace.cli.progress import Watch, fetching
+from populace.cli.sizes import read_records
 from populace.cli.speaking import wrapped
 from populace.cli.spending import Spending
 from populace.kernel.errors import (
@@ -32,6 +33,7 @@ from populace.kernel.parameters import parse
 from populace.kernel.world import World
 from populace.records import Run, read
 from populace.records.files import MANIFEST, check_free
+from populace.simulation.focus import Records
 
 
 def run_world(
@@ -41,7 +43,11 @@ def run_world(
     ticks: int | None,
     seed: int,
     intervene: tuple[Path, ...],
-    panel: int,
+    panel: str,
+    columns: str | None,
+    kinds: str | None,
+    measures: str | None,
+    keep_every: int,
     to: Path | None,
     answers: Path | None,
     mode: str | None,
@@ -64,11 +70,12 @@ def run_world(
             check_free(folder)
             made = make_world(cls, name, settings)
             spending = Spending.read(answers, mode, budget, prices, abort_failures)
+            kept = read_records(panel, columns, kinds, measures, keep_every)
             with fetching(errors, quiet or as_json) as progress:
                 given = read_cast(cast, made, progress)
         watch = Watch(errors, name, _bar(errors, as_json, given, made), quiet or as_json)
         with watch.preparing():
-            simulation = _prepared(made, given, seed, panel, intervene, spending, debug, as_json)
+            simulation = _prepared(made, given, seed, kept, intervene, spending, debug, as_json)
         length = int(made.ticks) if ticks is None else ticks
         with failing(debug, as_json):
             simulation.interventions.schedule.check_length(length)
@@ -124,7 +131,7 @@ def _prepared(
     world: World,
     cast: Any,
     seed: int,
-    panel: int,
+    records: Records,
     interventions: tuple[Path, ...],
     spending: Spending,
     debug: bool,
@@ -134,7 +141,7 @@ def _prepared(
 
     try:
         return Simulation(
-            world, cast, seed, panel=panel, interventions=interventions, **spending.resources()
+            world, cast, seed, records=records, interventions=interventions, **spending.resources()
         )
     except PopulaceError as error:
         wrong = isinstance(error, (WorldError, PolicyError))  # its code failed, not its input

@@ -102,7 +102,7 @@ class Recorder:
     def tick(
         self,
         tick: int,
-        metrics: Mapping[str, Any],
+        metrics: Mapping[str, Any] | None,
         by: Iterable[Broken] = (),
         asks: Iterable[AskCount] = (),
         panel: Iterable[PanelRows] = (),
@@ -112,13 +112,14 @@ class Recorder:
         events: Iterable[Mapping[str, Any]] = (),
         transcript: Iterable[Mapping[str, Any]] = (),
         surveys: Iterable[Any] = (),
+        states: Iterable[tuple[str, pl.DataFrame]] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
 
         Parameters
         ----------
-        metrics : mapping of str to int, float or None
-            None or NaN: not defined at this tick.
+        metrics : mapping of str to int, float or None, or None
+            None or NaN: not defined at this tick. None instead of a mapping: no row of this tick.
         by : iterable of (measure, axis, labels, values)
         asks : iterable of AskCount
         panel : iterable of PanelRows
@@ -126,6 +127,8 @@ class Recorder:
             Rows of those tables (see `Run`).
         surveys : iterable of Responses
             Their answers go into ``surveys``, the columns of agents among them into ``states``.
+        states : iterable of (population, frame)
+            Columns of agents: ``id``, and a column each.
 
         Raises
         ------
@@ -138,6 +141,8 @@ class Recorder:
         self._tables.add(tick, metrics, by, asks, panel, rows)
         for held in surveys:
             self._tables.add_survey(tick, held.name, held.population, held.answers)
+        for population, frame in states:
+            self._tables.add_states(tick, population, frame)
         for ask in asks:
             for name, count in zip(OUTCOMES, ask.outcomes, strict=True):
                 if count:

@@ -113,14 +113,15 @@ class Tables:
     def add(
         self,
         tick: int,
-        metrics: Mapping[str, Any],
+        metrics: Mapping[str, Any] | None,
         by: Iterable[Broken],
         asks: Iterable[AskCount],
         panel: Iterable[PanelRows],
         rows: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
     ) -> None:
         """Keep the rows of one tick, `rows` by table. The objects must not change afterwards."""
-        self._metrics.append((tick, checked(metrics)))
+        if metrics is not None:
+            self._metrics.append((tick, checked(metrics)))
         for broken in by:
             if not math.isfinite(sum(broken[3])):
                 broken = _defined(broken)

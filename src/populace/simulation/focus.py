@@ -108,6 +108,15 @@ class Records:
             for name, people in populations.items()
         }
 
+    def check_measures(self, known: Iterable[str]) -> None:
+        """Raise ParameterError if a measure that is to be kept is not known."""
+        known = set(known)
+        for name in self.measures or ():
+            if name not in known:
+                raise ParameterError(
+                    f"the world measures no {name!r}; {nearest(name, known)}", where="Records"
+                )
+
     def takes(self, tick: int) -> bool:
         """Whether measures, panel and states of this tick are kept."""
         return tick % self.every == 0
@@ -115,21 +124,9 @@ class Records:
     def measured(
         self, metrics: Mapping[str, Any], broken: Sequence[Broken]
     ) -> tuple[dict[str, Any], list[Broken]]:
-        """Return the measures that are kept: numbers, and those broken down.
-
-        Raises
-        ------
-        ParameterError
-            If there is no such measure.
-        """
+        """Return the measures that are kept: numbers, and those broken down."""
         if self.measures is None:
             return dict(metrics), list(broken)
-        known = {*metrics, *(row[0] for row in broken)}
-        for name in self.measures:
-            if name not in known:
-                raise ParameterError(
-                    f"the world measures no {name!r}; {nearest(name, known)}", where="Records"
-                )
         kept = {name: value for name, value in metrics.items() if name in self.measures}
         return kept, [row for row in broken if row[0] in self.measures]
 

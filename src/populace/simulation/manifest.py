@@ -45,7 +45,7 @@ def manifest(simulation: Simulation, ticks: int) -> dict[str, Any]:
         "seed": simulation.seed,
         "ticks": {"first": simulation.tick, "asked": ticks, "done": 0},
         "populations": {name: len(people) for name, people in simulation.populations.items()},
-        "panel": simulation._panel,
+        "records": simulation.records.describe(simulation._watched),
         "versions": versions(),
         "data": dict(world.data()),
     }

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from populace.kernel.answers import Outcome
 from populace.kernel.budget import Budget
@@ -25,15 +23,16 @@ from populace.kernel.world import World
 from populace.records import Recorder, Run
 from populace.records.answers import AnswerStore
 from populace.simulation.casts import cast_all
+from populace.simulation.focus import Records
 from populace.simulation.inquiry import Responses, Surveys, hold
 from populace.simulation.interventions import Interventions, gathered
 from populace.simulation.manifest import describe_casts, manifest
 from populace.simulation.survey import Questions, Survey
+from populace.simulation.timing import measurable
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 
-_FIRST_PANEL = 100
 FAILURES = [Outcome.INVALID, Outcome.TIMEOUT, Outcome.FAILED, Outcome.REFUSED]
 
 
@@ -50,7 +49,9 @@ class Simulation:
     seed : int
         From 0 to 2**64 - 1. Every draw of the run is a function of it.
     panel : int
-        How many agents of each population have every decision recorded.
+        How many agents of each population have every decision recorded; as ``Records(panel=...)``.
+    records : Records, optional
+        What is kept of the run: whose decisions, which columns and measures, how often.
     budget : Budget, optional
         What the minds may spend on models; unlimited by default.
     answers : AnswerStore or path, optional
@@ -94,33 +95,38 @@ class Simulation:
         cast: Any = None,
         seed: int = 0,
         *,
-        panel: int = _FIRST_PANEL,
+        panel: int | None = None,
         turns: Turns | None = None,
         budget: Budget | None = None,
         answers: Store | str | Path | None = None,
         prices: Prices | None = None,
         abort_failures: float | None = None,
+        records: Records | None = None,
         interventions: Any = None,
         surveys: Any = None,
     ) -> None:
         if not isinstance(world, World):
             raise WorldError(f"expected a World, got {world!r:.80}", where="Simulation")
-        if isinstance(panel, bool) or not isinstance(panel, int) or panel < 0:
-            raise ParameterError(f"expected a panel of 0 or more agents, got {panel!r}")
+        if records is None:
+            records = Records() if panel is None else Records(panel=panel)
+        elif panel is not None:
+            raise ParameterError("panel is given twice", mend="give it to Records only")
+        self.records = records
         self.world, self.seed, self.tick = world, seed, 0
         streams = Streams(seed)
         with _world_fails(world, "start"):
             world.start(streams.named("start"))
         self.populations: dict[str, Population] = dict(find_populations(world))
         self.casts = cast_all(cast, self.populations, world)
-        watched: dict[str, Any] = {}
         for name, own in self.casts.items():
             people = self.populations[name]
             own.bind(people, streams.named("cast"))
-            order = streams.stream(f"panel/{name}").permutation(people.ids)
-            watched[name] = np.sort(people.ids[order[:panel]])
-        self._panel = {name: len(ids) for name, ids in watched.items()}
-        self._minds = Minds(self.casts, streams, watched, turns)
+        self._watched = records.watched(self.populations, streams)
+        self._unchecked = records.measures is not None
+        if self._unchecked and (known := measurable(world)) is not None:
+            records.check_measures(known)
+            self._unchecked = False
+        self._minds = Minds(self.casts, streams, self._watched, turns)
         if answers is None and any(cast.spends for cast in self.casts.values()):
             answers = AnswerStore(None)
         elif isinstance(answers, (str, Path)):
@@ -266,11 +272,28 @@ class Simulation:
             failed = [row for cast in self.casts.values() for row in cast.failed()]
             said = [row for cast in self.casts.values() for row in cast.transcripts()]
             told = reports, spend, failed, events, said, held
-            recorder.tick(self.tick, metrics, broken, asks, minds.seen, *told)
+            kept, by, panel = self._kept(metrics, broken)
+            recorder.tick(self.tick, kept, by, asks, panel, *told, self._states())
         for ask in asks:
             self._asked += ask.agents
             self._failed += int(ask.outcomes[FAILURES].sum())
         self.tick += 1
+
+    def _kept(self, metrics: Any, broken: Any) -> tuple[Any, Any, Any]:
+        """Return what the records take of this tick: measures, those broken down, panel."""
+        records = self.records
+        if not records.takes(self.tick):
+            return None, [], []
+        if self._unchecked:
+            records.check_measures({*metrics, *(row[0] for row in broken)})
+            self._unchecked = False
+        return *records.measured(metrics, broken), records.seen(self._minds.seen)
+
+    def _states(self) -> Iterable[tuple[str, Any]]:
+        """Return the columns of the panel that the records take of this tick."""
+        if not self.records.columns or not self.records.takes(self.tick):
+            return ()
+        return self.records.states(self.populations, self._watched)
 
     def _must_stop(self) -> str:
         """Return why the run must stop at this tick's end, or nothing."""

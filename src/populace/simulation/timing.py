@@ -121,6 +121,19 @@ def tick_of(date: dt.date, calendar: Calendar) -> int:
     return months if calendar.unit == "month" else date.year - start.year
 
 
+def measurable(world: World) -> dict[str, bool] | None:
+    """Return the measures known before a tick, and whether each is broken down.
+
+    None if the world has nothing to measure yet. What its charts show counts as known.
+    """
+    try:
+        measures = world.measure()
+    except Exception:  # state that only a step makes
+        return None
+    charted = {name: False for chart in world.charts for name in chart.measures}
+    return charted | {name: isinstance(value, By) for name, value in measures.items()}
+
+
 class Schedule:
     """What is due at which tick, and what has been; its progress is state.
 
@@ -152,14 +165,8 @@ class Schedule:
         self._last: dict[str, float | None] = {}
         self._fired: dict[str, tuple[int, int]] = {}  # how often, and when last
         self._checked = not self._when
-        if self._when:
-            try:
-                measures = world.measure()
-            except Exception:  # a world may have nothing to measure before its first tick
-                return
-            charted = [name for chart in world.charts for name in chart.measures]
-            broken = {name for name, value in measures.items() if isinstance(value, By)}
-            self._check({*measures, *charted} - broken)
+        if self._when and (known := measurable(world)) is not None:
+            self._check(name for name, broken in known.items() if not broken)
 
     def _check(self, known: Iterable[str]) -> None:
         known = set(known)
