@@ -327,7 +327,9 @@ def test_an_estimate_says_whether_the_budget_suffices(cli: Any) -> None:
     said = ok(cli("estimate", "town.py:Town", "--cast", "cast.toml", "--ticks", "30"))
     for words in ("exactly 7 distinct prompts", "for 150 decisions", "no price: --prices", "How:"):
         assert words in said
-    told_in_one_line(cli("estimate", "town.py:Town"), "no language mind decides")
+    said = ok(cli("estimate", "town.py:Town"))
+    assert "no language mind decides in this cast: nothing is called" in said
+    assert "panel                  600 rows" in said
     Path("human.toml").write_text('[policies.me]\nuse = "populace.policies:Human"\n')
     told_in_one_line(cli("estimate", "town.py:Town", "--cast", "human.toml"), "a person decides")
 
