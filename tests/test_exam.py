@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,7 +15,8 @@ import pytest
 from populace import Answers, Outcome, Rule, Simulation
 from populace.errors import ParameterError, RecordError, WorldError
 from populace.language.policy import Language
-from populace.language.recorded_import import import_jsonl
+from populace.language.recorded import Recorded as RecordedModel
+from populace.language.recorded_import import import_jsonl, import_mmlu_pro
 from populace.language.scripted import Scripted
 from populace.language.worker import WorkerFailed
 from populace.teams.team import Team
@@ -360,6 +363,40 @@ def test_items_of_a_recording_have_the_scores_of_their_source(tmp_path):
     exam, _, last = held(f"recorded:{path}", say("<answer>x  y</answer>"))
     assert last["score"] == 0.75 / 2
     assert exam.results()["answer"].to_list() == ["x  y", "x  y"]
+
+
+def test_recorded_models_sit_the_exam_they_sat(tmp_path):
+    answers, items, path = (tmp_path / n for n in ("a.jsonl", "i.jsonl", "r.sqlite"))
+    items.write_text(
+        "\n".join(json.dumps({"item": n, "gold": "B", "question": f"{n}?"}) for n in "abcd")
+    )
+    said = {"a": "Answer: B", "b": "Answer: C", "c": "I do not know"}  # and nothing to d
+    rows = [{"model": "m", "sample": 0, "item": n, "text": text} for n, text in said.items()]
+    answers.write_text("\n".join(map(json.dumps, rows)))
+    model = RecordedModel(import_jsonl(answers, path, items), "m")
+    exam, _, last = held(f"recorded:{path}", Team([model], vote))
+    assert (last["accuracy"], last["answered"]) == (1 / 4, 2 / 4)
+    assert exam.results()["answer"].to_list() == ["B", "C", None, None]
+
+
+def test_recorded_answers_of_a_real_model_have_the_accuracy_of_their_scores(tmp_path):
+    data = Path(os.environ.get("POPULACE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not (data / "mmlu-pro-answers.jsonl.gz").exists():
+        pytest.skip(f"needs {data}")
+    with gzip.open(data / "mmlu-pro-answers.jsonl.gz", "rt") as lines:
+        first = next(lines)
+    answers, items = tmp_path / "answers.jsonl", data / "mmlu-pro-gold.jsonl.gz"
+    answers.write_text(first)
+    recording = import_mmlu_pro(answers, tmp_path / "r.sqlite", items)
+    (name,) = recording.models
+    exam, _, last = held(Recorded(recording), Team([RecordedModel(recording, name)], vote))
+    table = recording.table(name)
+    assert last["asked"] == 12_032
+    assert last["accuracy"] * 12_032 == pytest.approx((table["score"] == 1).sum())
+    read = exam.results().drop_nulls("answer")
+    assert read.height == table["answer"].drop_nulls().len()
+    both = read.join(table, on="item", suffix="_recorded")
+    assert (both["answer"] == both["answer_recorded"]).all()
 
 
 # -- reasoning-gym -----------------------------------------------------------------------------
