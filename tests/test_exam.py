@@ -14,6 +14,8 @@ import pytest
 
 from populace import Answers, Outcome, Rule, Simulation
 from populace.errors import ParameterError, RecordError, WorldError
+from populace.kernel.overlay import overlay
+from populace.kernel.state import capture
 from populace.language.policy import Language
 from populace.language.recorded import Recorded as RecordedModel
 from populace.language.recorded_import import import_jsonl, import_mmlu_pro
@@ -23,6 +25,7 @@ from populace.teams.team import Team
 from populace.worlds.exam import JSONL, PROMPTS, Exam, Item, ReasoningGym, Recorded
 from populace.worlds.exam.gym import _worker
 from populace.worlds.exam.item import half
+from populace.worlds.exam.world import Paper
 
 
 class Listed:
@@ -224,6 +227,25 @@ def test_an_exam_in_blocks_ends_as_the_one_at_once():
     }
     assert blocks.results()["tick"].to_list() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
     assert blocks.results().drop("tick").equals(once.results().drop("tick"))
+
+
+def test_an_exam_goes_on_from_its_stored_state_to_the_same_end():
+    def simulation(n=10):
+        return Simulation(Exam(sums(n), items=n - 1, per_tick=4), say(lambda name: "4"), seed=5)
+
+    first, again, through = simulation(), simulation(), simulation()
+    first.run(1)
+    stored = capture(first.world)
+    overlay(again.world, stored)
+    assert again.world.results().equals(first.world.results())
+    first.run(5)
+    again.tick = 1
+    again.run(5)
+    through.run(5)
+    assert through.world.results().equals(first.world.results())
+    assert through.world.results().equals(again.world.results())
+    with pytest.raises(WorldError, match="other items"):
+        Paper(sums(3).items()).restore(Paper(sums(4).items()).state())
 
 
 def test_unasked_items_have_no_result_and_do_not_count():
