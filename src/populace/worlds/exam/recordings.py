@@ -15,8 +15,8 @@ from populace.worlds.exam.item import Item
 class Recorded:
     """The items of a recording (see `populace.language.recording`), which recorded models answer.
 
-    An answer that some model gave then has the score that it was given then; any other is right if
-    it is the gold one.
+    An answer that some model gave then has the score that it was given then (the better one, where
+    the source's scorer gave two); any other is right if it is the gold one.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ class Recorded:
         scores: dict[str, dict[str, float]] = {}
         table = self.recording.table().drop_nulls(["answer", "score"])
         for name, answer, score in table.select("item", "answer", "score").iter_rows():
-            scores.setdefault(name, {}).setdefault(answer, score)
+            known = scores.setdefault(name, {})  # of one answer scored twice, the better score
+            known[answer] = max(score, known.get(answer, score))
         return [
             Item(
                 row["item"],
