@@ -51,8 +51,10 @@ class Ledger:
         """Book what one or more calls cost, and what of it was billed."""
         with self._lock:
             row = self._rows[self.tick, kind, policy, model]
+            own = amounts(logical)
             for side, spend in enumerate((logical, billed)):
-                own = amounts(spend)
+                if spend is not logical:
+                    own = amounts(spend)
                 row[side].add(spend, own)
                 self._sum[side].add(spend, own)
 

@@ -176,20 +176,57 @@ def bound(model: LanguageModel, requests: Sequence[Request]) -> tuple[int, int]:
     )
 
 
-def spends(heard: Sequence[Heard], model: str, resources: Resources | None) -> tuple[Spend, Spend]:
-    """Return what calls cost where nothing is stored, and what of it this run pays."""
-    logical, billed = _sum(heard), _sum([one for one in heard if one.paid])
-    if resources is None:
-        return logical, billed
-    prices = resources.prices
-    return prices.priced(logical, model), prices.priced(billed, model)
+class Tally:
+    """What calls cost, by model: logically, and what of it was paid.
+
+    Plain numbers, since a tally is kept for every question: a `Spend` is made when it is booked.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[float]] = {}
+
+    def add(self, model: str, heard: Sequence[Heard]) -> None:
+        """Count calls of one model."""
+        row = self.rows.get(model)
+        if row is None:
+            row = self.rows[model] = [0, 0, 0, 0.0, 0, 0, 0, 0.0]
+        for one in heard:
+            row[0] += 1
+            row[1] += one.tokens_in
+            row[2] += one.tokens_out
+            row[3] += one.seconds
+            if one.paid:
+                row[4] += 1
+                row[5] += one.tokens_in
+                row[6] += one.tokens_out
+                row[7] += one.seconds
+
+    @property
+    def paid(self) -> int:
+        """Calls that were paid."""
+        return int(sum(row[4] for row in self.rows.values()))
+
+    def spends(self, resources: Resources | None) -> dict[str, tuple[Spend, Spend]]:
+        """Return each model's logical and billed spend."""
+        return {model: _pair(model, row, resources) for model, row in self.rows.items()}
+
+    def totals(self, resources: Resources | None) -> tuple[Spend, Spend]:
+        """Return the logical and the billed spend of all models."""
+        pairs = list(self.spends(resources).values())
+        if len(pairs) == 1:
+            return pairs[0]
+        logical = sum((own for own, _ in pairs), Spend())
+        return logical, sum((paid for _, paid in pairs), Spend())
 
 
-def _sum(heard: Sequence[Heard]) -> Spend:
-    return Spend(
-        len(heard),
-        sum(one.tokens_in for one in heard),
-        sum(one.tokens_out for one in heard),
-        None,
-        sum(one.seconds for one in heard),
-    )
+def _pair(model: str, row: Sequence[float], resources: Resources | None) -> tuple[Spend, Spend]:
+    logical = _spend(model, row[:4], resources)
+    return logical, logical if row[0] == row[4] else _spend(model, row[4:], resources)
+
+
+def _spend(model: str, row: Sequence[float], resources: Resources | None) -> Spend:
+    calls, tokens_in, tokens_out = map(int, row[:3])
+    usd = None if resources is None else resources.prices.usd(model, tokens_in, tokens_out)
+    return Spend(calls, tokens_in, tokens_out, usd, row[3])

@@ -16,8 +16,9 @@ from populace.kernel.schema import json_schema
 from populace.kernel.spaces import Record, Space, Text
 from populace.kernel.streams import Stream
 from populace.language.model import Label, Message, Request
+from populace.teams.calling import Tally
 from populace.teams.interface import Question, Said
-from populace.teams.prompting import Prompt, safe, shown, words
+from populace.teams.prompting import Peers, Prompt, safe, words
 from populace.teams.reading import Form, SpaceForm, as_json, confidence, marked, typed
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Item:
         "question",
         "rounds",
         "seed",
+        "tally",
         "work",
     )
 
@@ -90,6 +92,7 @@ class Item:
     ) -> None:
         self.work, self.index, self.question = work, index, question
         self.form, self.seed, self.budget = form, seed, budget
+        self.tally = Tally()
         self.pending = 0  # asks that wait for the runtime's next wave
         self.rounds = 0
         self._rounds: dict[int, list[Ask]] = {}
@@ -192,6 +195,7 @@ class Item:
         prompt = self.work.wordings.prompt(name, names, bool(sees))
         fill = self._fields(space, plain)
         told: dict[int, str] = {}
+        heard = Peers(self.names, prompt)
         everyone = None if isinstance(sees, Mapping) else tuple(sees)
         asks, times = [], self._asked
         for turn, (member, one) in enumerate(zip(who, samples, strict=True)):
@@ -201,7 +205,7 @@ class Item:
                 others = tuple(sees.get(member, ()))
             peers = told.get(member)
             if peers is None:
-                peers = told[member] = shown(others, member, self.names, prompt)
+                peers = told[member] = heard.shown(others, member)
             extra = plain if own is None else {**plain, **own[member]}
             ask = Ask(
                 member,

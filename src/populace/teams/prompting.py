@@ -264,20 +264,42 @@ def spread(value: Any, n: int) -> list[Any]:
     return [value.item() if isinstance(value, np.generic) else value] * n
 
 
-def shown(sees: Sequence[Said], member: int, names: Sequence[str], prompt: Prompt) -> str:
-    """Return ``{peers}`` for a member: what the others said, in the words of the prompt."""
-    return "\n\n".join(
-        prompt.peer.fill(
+class Peers:
+    """``{peers}`` for the members of one ask: what others said, in the words of a prompt.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the members.
+    prompt : Prompt
+    """
+
+    def __init__(self, names: Sequence[str], prompt: Prompt) -> None:
+        self._names, self._peer = names, prompt.peer
+        self._alike = "index" not in prompt.peer.names  # the same line for all who see it
+        self._lines: dict[int, str] = {}
+
+    def shown(self, sees: Sequence[Said], member: int) -> str:
+        """Return what `member` reads of those; never its own words."""
+        others = [one for one in sees if one.member != member]
+        if not self._alike:
+            return "\n\n".join(self._line(one, str(i)) for i, one in enumerate(others, 1))
+        lines = self._lines
+        for one in others:
+            if id(one) not in lines:
+                lines[id(one)] = self._line(one, "")
+        return "\n\n".join([lines[id(one)] for one in others])
+
+    def _line(self, one: Said, index: str) -> str:
+        return self._peer.fill(
             {
-                "member": names[one.member],
-                "index": str(index),
+                "member": self._names[one.member],
+                "index": index,
                 "text": safe(one.text),
                 "answer": "none" if one.answer is None else safe(str(one.answer)),
                 "confidence": "" if one.confidence is None else f"{one.confidence:g}",
             }
         )
-        for index, one in enumerate((one for one in sees if one.member != member), 1)
-    )
 
 
 def safe(text: str) -> str:

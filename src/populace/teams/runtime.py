@@ -21,20 +21,32 @@ from populace.kernel.answers import Outcome
 from populace.kernel.budget import Budget, Hold
 from populace.kernel.errors import BudgetError, PolicyError
 from populace.kernel.observation import Observation
-from populace.kernel.spend import MEASURES, Spend
+from populace.kernel.spend import MEASURES
 from populace.kernel.streams import Stream
 from populace.language.model import LanguageModel
-from populace.teams.calling import Heard, bound, converse, spends
+from populace.teams.calling import Heard, Tally, bound, converse
 from populace.teams.conversation import Ask, Item
 from populace.teams.interface import OutOfBudget, Question, Said, Verdict
 from populace.teams.prompting import Wordings, questions, safe, spread, words
 from populace.teams.reading import Form, SpaceForm
 from populace.teams.seats import Seat, ask_policies
+from populace.teams.transcript import Row, rows
 from populace.teams.votes import plurality
 
 if TYPE_CHECKING:
     from populace.teams.team import Team
 
+COUNTS = (
+    "items",
+    "calls",
+    "paid",
+    "rounds",
+    "unparsed",
+    "ties",
+    "over_budget",
+    "tokens_in",
+    "tokens_out",
+)
 _STILL = 3  # turns of the event loop without anything new, after which every item waits
 
 
@@ -59,6 +71,19 @@ class Work:
         In which the items are asked, where another team asks.
     path : str
         The team's name in ledgers and transcripts.
+    transcripts : int
+        Of how many items, the first ones, the transcript is kept.
+
+    Attributes
+    ----------
+    verdicts : list of Verdict
+        In the order of the agents.
+    tokens : list of (int, int)
+        Read and written for each item.
+    rows : list of list
+        What was said, an item.
+    counts : dict
+        Sums over the items (`COUNTS`).
     """
 
     def __init__(
@@ -67,19 +92,21 @@ class Work:
         observation: Observation,
         budgets: Sequence[Budget | None] | None,
         path: str,
+        transcripts: int = 0,
     ) -> None:
         self.team, self.observation, self.path = team, observation, path
         self.seats: tuple[Seat, ...] = team.seats
         self.names: tuple[str, ...] = team.names
         self.wordings: Wordings = team.wordings
         self.columns = frozenset(observation.columns)
-        self.items: list[Item | None] = [None] * len(observation)
-        self.verdicts: list[Verdict | None] = [None] * len(observation)
-        self.calls = self.paid = 0
-        self._budgets = budgets
+        n = len(observation)
+        self.verdicts: list[Verdict | None] = [None] * n
+        self.tokens: list[tuple[int, int]] = [(0, 0)] * n
+        self.rows: list[list[Row]] = [[]] * n
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self._budgets, self._transcripts = budgets, transcripts
         resources = team.resources
         self.shared = resources is not None and any(map(resources.budget.limited, MEASURES))
-        n = len(observation)
         self._columns = {name: spread(observation[name], n) for name in observation.columns}
         self._said: dict[str, list[str]] | None = None
         self._texts = questions(observation, team.prompts)
@@ -94,10 +121,10 @@ class Work:
 
     async def run(self) -> list[Verdict]:
         """Work on all items, at most `in_flight` at once; return their verdicts in order."""
-        turns = iter(range(len(self.items)))
+        turns = iter(range(len(self.verdicts)))
         try:
             async with asyncio.TaskGroup() as self._group:
-                for _ in range(min(len(self.items), self.team.in_flight)):
+                for _ in range(min(len(self.verdicts), self.team.in_flight)):
                     self._group.create_task(self._worker(turns))
         except BaseExceptionGroup as failures:
             raise _cause(failures) from None
@@ -106,8 +133,12 @@ class Work:
     async def _worker(self, turns: Iterator[int]) -> None:
         for i in turns:
             self._live += 1
-            item = self.items[i] = self._item(i)
-            self.verdicts[i] = await self._decided(item)
+            item = self._item(i)
+            try:
+                verdict = await self._decided(item)
+            finally:
+                self._book(item)
+            self._keep(i, item, verdict)
             self._live -= 1
             self._stirred()
 
@@ -130,6 +161,32 @@ class Work:
                 where=f"structure {self.team.structure_name!r}",
             )
         return _worded(Verdict(result), item)
+
+    def _keep(self, i: int, item: Item, verdict: Verdict) -> None:
+        """Keep what is told of an item; its conversations end here."""
+        said, counts = item.said(), self.counts
+        self.verdicts[i] = verdict
+        read, write = sum(s.tokens_in for s in said), sum(s.tokens_out for s in said)
+        self.tokens[i] = read, write
+        counts["items"] += 1
+        counts["calls"] += len(said)
+        counts["paid"] += item.tally.paid
+        counts["rounds"] += item.rounds
+        counts["unparsed"] += sum(s.outcome == Outcome.INVALID for s in said)
+        counts["ties"] += verdict.tie
+        counts["over_budget"] += verdict.reason == "budget"
+        counts["tokens_in"] += read
+        counts["tokens_out"] += write
+        if i < self._transcripts:
+            self.rows[i] = rows(item, verdict, self.path, self.names)
+
+    def _book(self, item: Item) -> None:
+        """Book what an item's calls cost, a row a model."""
+        if (resources := self.team.resources) is None:
+            return
+        kind = self.observation.kind
+        for model, (logical, billed) in item.tally.spends(resources).items():
+            resources.ledger.add(kind, self.path, model, logical, billed)
 
     def _item(self, i: int) -> Item:
         observation = self.observation
@@ -173,7 +230,7 @@ class Work:
     def words(self, i: int) -> dict[str, str]:
         """Return what the world shows agent `i`, in words."""
         if self._said is None:
-            n = len(self.items)
+            n = len(self.verdicts)
             self._said = {
                 name: [safe(text) for text in words(self.observation[name], n, name)]
                 for name in self.observation.columns
@@ -292,13 +349,19 @@ class Work:
                 if model is not None
             ]
             heard = [await jobs[0]] if len(jobs) == 1 else await _together(jobs)
-            logical, billed = self._booked(groups, heard)
-            for budget, hold in zip(budgets, holds, strict=True):
-                hold.settle(logical if budget is item.budget else billed)
+            for (model, _), came in zip(groups, heard, strict=True):
+                assert model is not None
+                item.tally.add(model.identity.model, came)
+            if holds:
+                now = Tally()
+                for (model, _), came in zip(groups, heard, strict=True):
+                    assert model is not None
+                    now.add(model.identity.model, came)
+                logical, billed = now.totals(resources)
+                for budget, hold in zip(budgets, holds, strict=True):
+                    hold.settle(logical if budget is item.budget else billed)
         for (_, held), came in zip(groups, heard, strict=True):
-            self.calls += len(came)
             for ask, one in zip(held, came, strict=True):
-                self.paid += one.paid
                 counts = one.tokens_in, one.tokens_out
                 if one.outcome == Outcome.ACTED:
                     ask.said = item.read(ask, number, one.text, *counts)
@@ -334,28 +397,6 @@ class Work:
             if not refusal.scope:  # no limit was met: the reservation itself is impossible
                 raise
             raise OutOfBudget(refusal.what, where=refusal.where, mend=refusal.mend) from refusal
-
-    def _booked(
-        self,
-        groups: Sequence[tuple[LanguageModel | None, list[Ask]]],
-        heard: Sequence[Sequence[Heard]],
-    ) -> tuple[Spend, Spend]:
-        """Book a round in the ledger, a row a model; return its logical and billed spend."""
-        resources = self.team.resources
-        pairs = []
-        for (model, _), came in zip(groups, heard, strict=True):
-            assert model is not None
-            name = model.identity.model
-            logical, billed = spends(came, name, resources)
-            pairs.append((logical, billed))
-            if resources is not None:
-                resources.ledger.add(self.observation.kind, self.path, name, logical, billed)
-        if len(pairs) == 1:
-            return pairs[0]
-        return (
-            sum((logical for logical, _ in pairs), Spend()),
-            sum((billed for _, billed in pairs), Spend()),
-        )
 
 
 async def _together(jobs: Sequence[Any]) -> list[list[Heard]]:

@@ -211,10 +211,9 @@ class _Speaker:
         budgets = [one.item.budget for one, _ in self._held]
         path = f"{self._work.path}/{self._seat.name}"
         inner = await team.decide(observation, budgets, path)
-        for (one, ask), verdict, item in zip(self._held, inner.verdicts, inner.items, strict=True):
+        told = zip(self._held, inner.verdicts, inner.tokens, strict=True)
+        for (one, ask), verdict, (read, write) in told:
             assert verdict is not None
-            assert item is not None
-            said = item.said()
             ask.said = Said(
                 ask.member,
                 one.number,
@@ -222,8 +221,8 @@ class _Speaker:
                 verdict.answer,
                 verdict.outcome,
                 verdict.confidence,
-                tokens_in=sum(s.tokens_in for s in said),
-                tokens_out=sum(s.tokens_out for s in said),
+                tokens_in=read,
+                tokens_out=write,
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from populace.teams.prompting import Wordings
 from populace.teams.reading import Form, raw_value
 from populace.teams.runtime import Work
 from populace.teams.seats import seated
-from populace.teams.transcript import Row, rows
+from populace.teams.transcript import COLUMNS, Row
 
 if TYPE_CHECKING:
     from populace.kernel.resources import Resources
@@ -34,36 +34,6 @@ if TYPE_CHECKING:
     from populace.teams.seats import Seat
 
 _KEPT = 100  # failures kept for reading
-
-
-@dataclass(frozen=True)
-class Worked:
-    """What one ask took a team.
-
-    Attributes
-    ----------
-    kind : str
-    items, calls, paid, rounds : int
-        Questions, what members were asked, what of it was sent to models, rounds in all.
-    unparsed : int
-        Answers of members that were none.
-    ties : int
-        Verdicts that a draw decided.
-    over_budget : int
-        Items whose budget ended their work.
-    tokens_in, tokens_out : int
-    """
-
-    kind: str
-    items: int
-    calls: int
-    paid: int
-    rounds: int
-    unparsed: int
-    ties: int
-    over_budget: int
-    tokens_in: int
-    tokens_out: int
 
 
 class Team:
@@ -154,7 +124,7 @@ class Team:
         self.settings = settings
         _check_settings(structure, settings, self.structure_name)
         self.resources: Resources | None = None
-        self._worked: list[Worked] = []
+        self._worked: list[dict[str, Any]] = []
         self._untold: list[Failure] = []
         self._told = 0
         self._rows: list[Row] = []
@@ -173,35 +143,15 @@ class Team:
         self, observation: Observation, budgets: Sequence[Budget | None] | None, path: str
     ) -> Work:
         """Work on every agent's question, within budgets of an asking team if there are any."""
-        work = Work(self, observation, budgets, path)
-        first, self._kept = self._kept, self._kept + len(observation)
-        await work.run()
-        self._count(work)
-        for item, verdict in list(zip(work.items, work.verdicts, strict=True))[
-            : max(0, self.transcripts - first)
-        ]:
-            if item is not None and verdict is not None:
-                self._rows += rows(item, verdict, path, self.names)
+        keep, self._kept = self.transcripts - self._kept, self._kept + len(observation)
+        work = Work(self, observation, budgets, path, keep)
+        try:
+            await work.run()
+        finally:
+            self._worked.append({"kind": observation.kind, **work.counts})
+            for said in work.rows:
+                self._rows += said
         return work
-
-    def _count(self, work: Work) -> None:
-        items = [item for item in work.items if item is not None]
-        verdicts = [verdict for verdict in work.verdicts if verdict is not None]
-        said = [one for item in items for one in item.said()]
-        self._worked.append(
-            Worked(
-                kind=work.observation.kind,
-                items=len(items),
-                calls=len(said),
-                paid=work.paid,
-                rounds=sum(item.rounds for item in items),
-                unparsed=sum(one.outcome == Outcome.INVALID for one in said),
-                ties=sum(verdict.tie for verdict in verdicts),
-                over_budget=sum(verdict.reason == "budget" for verdict in verdicts),
-                tokens_in=sum(one.tokens_in for one in said),
-                tokens_out=sum(one.tokens_out for one in said),
-            )
-        )
 
     def note(self, item: Item, ask: Ask, heard: Heard) -> None:
         """Keep a call without an answer for reading."""
@@ -259,7 +209,12 @@ class Team:
             await closed(policy)
 
     def report(self) -> list[Any]:
-        """Return what each ask took since the last call of this, and what members report."""
+        """Return what each ask took since the last call of this, and what members report.
+
+        Of a team: items, calls (answers of members), paid (sent to models), rounds, unparsed
+        (answers that were none), ties (drawn verdicts), over_budget (items that their budget
+        ended), tokens_in, tokens_out.
+        """
         taken, self._worked = self._worked, []
         return [*taken, *self._from_members("report")]
 
@@ -268,10 +223,11 @@ class Team:
         taken, self._untold = self._untold, []
         return [*taken, *self._from_members("failed")]
 
-    def transcript(self) -> list[Row]:
+    def transcript(self) -> list[dict[str, Any]]:
         """Return what was said since the last call of this (see `populace.teams.transcript`)."""
         taken, self._rows = self._rows, []
-        return [*taken, *self._from_members("transcript")]
+        told = [dict(zip(COLUMNS, row, strict=True)) for row in taken]
+        return [*told, *self._from_members("transcript")]
 
     def state(self) -> dict[str, Any]:
         """Return how many items there have been, and the state of members that keep one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from populace.teams.conversation import Item
@@ -31,13 +32,13 @@ COLUMNS = (
     "reason",
 )
 
-Row = dict[str, Any]
+Row = tuple[Any, ...]  # in the order of `COLUMNS`
 
 
 def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[Row]:
-    """Return what was said about one question, and the verdict."""
+    """Return what was said about one question, and the verdict, in the order of `COLUMNS`."""
     tick, agent = item.question.tick, item.question.agent
-    told: list[tuple[Any, ...]] = []
+    told: list[Row] = []
     number = -1
     for asks in item.committed():
         for ask in asks:
@@ -54,7 +55,7 @@ def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[
                     names[ask.member],
                     ask.prompt.name,
                     ask.asked or ask.peers,
-                    [names[member] for member in ask.sees],
+                    _named(ask.sees, tuple(names)),
                     said.text,
                     in_words(said.answer),
                     said.outcome.label,
@@ -76,7 +77,7 @@ def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[
             None,
             VERDICT,
             "",
-            [],
+            (),
             verdict.text,
             in_words(verdict.answer),
             verdict.outcome.label,
@@ -87,11 +88,17 @@ def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[
             verdict.reason,
         )
     )
-    return [dict(zip(COLUMNS, row, strict=True)) for row in told]
+    return told
+
+
+@lru_cache(maxsize=1024)
+def _named(members: tuple[int, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return members' names; the few different ones are kept once."""
+    return tuple(names[member] for member in members)
 
 
 def in_words(answer: Any) -> str | None:
     """Return an answer as the transcript has it: a text as it is, others as JSON."""
     if answer is None or isinstance(answer, str):
         return answer
-    return as_json(answer)
+    return repr(answer) if type(answer) in (int, float) else as_json(answer)
