@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from populace.kernel.answers import Outcome
@@ -259,7 +259,12 @@ class Calls:
 
 def named(identity: Identity, request: Request, choices: list[str] | None) -> dict[str, Any]:
     """Return all that the answer to a request depends on, for the store."""
-    who, said = asdict(identity), request.canonical()
+    who = {
+        "endpoint": identity.endpoint,
+        "model": identity.model,
+        "fingerprint": identity.fingerprint,
+    }
+    said = request.canonical()
     if choices is None:
         return {**who, "op": "generate", "options": None, **said}
     scored = {"messages": said["messages"], "stop": said["stop"]}

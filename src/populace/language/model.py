@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -343,9 +343,9 @@ class Scores:
 def _record(answer: Reply | Scores) -> dict[str, Any]:
     if answer.error is not None:
         raise ValueError("an answer that carries an error is not kept")
-    record = asdict(answer)
-    del record["error"], record["seconds"]  # how long it took is no part of an answer
-    return record
+    # how long it took is no part of an answer
+    names = [f.name for f in fields(answer) if f.name not in ("error", "seconds")]
+    return {**{name: getattr(answer, name) for name in names}, "detail": dict(answer.detail)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def dump(value: Any, where: str) -> str:
 
 def _plain(value: Any, where: str) -> Any:
     """Return a value as JSON's own types, numbers in one form."""
-    if value is None or isinstance(value, (bool, str)):
+    if isinstance(value, (str, bool)) or value is None:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -151,6 +151,10 @@ def _plain(value: Any, where: str) -> Any:
 
 def _without_secrets(value: Any, where: str, found: list[str]) -> Any:
     """As `_plain`, leaving out what is named like a secret and hiding secrets in addresses."""
+    if isinstance(value, str):  # first, since most values are
+        if "://" in value:
+            return _IN_URL.sub(lambda match: _hidden_in_url(match, found), value)
+        return value
     if isinstance(value, Mapping):
         kept = {}
         for name, held in value.items():
@@ -163,8 +167,6 @@ def _without_secrets(value: Any, where: str, found: list[str]) -> Any:
         return kept
     if isinstance(value, (list, tuple)):
         return [_without_secrets(held, where, found) for held in value]
-    if isinstance(value, str) and "://" in value:
-        return _IN_URL.sub(lambda match: _hidden_in_url(match, found), value)
     return _plain(value, where)
 
 
