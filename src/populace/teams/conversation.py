@@ -73,6 +73,7 @@ class Item:
         "budget",
         "form",
         "index",
+        "inner",
         "pending",
         "question",
         "rounds",
@@ -93,6 +94,7 @@ class Item:
         self.work, self.index, self.question = work, index, question
         self.form, self.seed, self.budget = form, seed, budget
         self.tally = Tally()
+        self.inner: list[Any] = []  # transcript rows of members that are teams
         self.pending = 0  # asks that wait for the runtime's next wave
         self.rounds = 0
         self._rounds: dict[int, list[Ask]] = {}

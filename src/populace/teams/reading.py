@@ -86,9 +86,9 @@ class SpaceForm:
         if isinstance(space, Text):
             return text.strip() or None if len(text) <= space.limit else None
         if isinstance(space, (Choice, Number)):
-            if lines := _LINE.findall(text):
-                return self._option(lines[-1]) if self._options else self._number(lines[-1])
             found = read(text, space, list(self._options.values()))
+            if found is None and (lines := _LINE.findall(text)):
+                return self._option(lines[-1]) if self._options else self._number(lines[-1])
             if isinstance(space, Choice):
                 return found
             return self._within(found) if isinstance(found, (int, float)) else None

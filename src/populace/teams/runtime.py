@@ -58,6 +58,7 @@ class Round:
     number: int
     asks: list[Ask]
     done: asyncio.Future[None]
+    queued: bool = True
 
 
 class Work:
@@ -119,8 +120,8 @@ class Work:
 
     # -- items -----------------------------------------------------------------------------------
 
-    async def run(self) -> list[Verdict]:
-        """Work on all items, at most `in_flight` at once; return their verdicts in order."""
+    async def run(self) -> None:
+        """Work on all items, at most `in_flight` at once."""
         turns = iter(range(len(self.verdicts)))
         try:
             async with asyncio.TaskGroup() as self._group:
@@ -128,6 +129,10 @@ class Work:
                     self._group.create_task(self._worker(turns))
         except BaseExceptionGroup as failures:
             raise _cause(failures) from None
+
+    @property
+    def decided(self) -> list[Verdict]:
+        """The verdicts, once there is one for each item."""
         return [verdict for verdict in self.verdicts if verdict is not None]
 
     async def _worker(self, turns: Iterator[int]) -> None:
@@ -178,7 +183,7 @@ class Work:
         counts["tokens_in"] += read
         counts["tokens_out"] += write
         if i < self._transcripts:
-            self.rows[i] = rows(item, verdict, self.path, self.names)
+            self.rows[i] = [*rows(item, verdict, self.path, self.names), *item.inner]
 
     def _book(self, item: Item) -> None:
         """Book what an item's calls cost, a row a model."""
@@ -261,8 +266,14 @@ class Work:
         try:
             await waiting.done
         finally:
-            item.pending -= 1
-            self._waiting -= item.pending == 0
+            self._leave(waiting)
+
+    def _leave(self, waiting: Round) -> None:
+        """Take a round out of those that wait, once."""
+        if waiting.queued:
+            waiting.queued = False
+            waiting.item.pending -= 1
+            self._waiting -= waiting.item.pending == 0
             self._moves += 1
 
     def _stirred(self) -> None:
@@ -282,51 +293,50 @@ class Work:
             loop.call_soon(self._watch, moves, left - 1)
         else:
             self._watched = False
-            wave, self._pending = self._pending, []
-            wave = sorted((r for r in wave if not r.done.done()), key=_order)
+            wave, self._pending = [r for r in self._pending if r.queued], []
+            for waiting in wave:
+                self._leave(waiting)
             assert self._group is not None
-            if wave:
-                self._group.create_task(self._wave(wave))
+            self._group.create_task(self._wave(sorted(wave, key=_order)))
 
     async def _wave(self, wave: list[Round]) -> None:
-        """Carry out rounds together: reserved in order, policies asked in one batch each."""
-        loop = asyncio.get_running_loop()
-        ready = [loop.create_future() for _ in wave]
+        """Carry out rounds together: reserved in order, policies asked in one batch each.
 
-        async def models(i: int) -> BaseException | None:
-            one = wave[i]
+        A round ends with its last answer, whatever the others of the wave still wait for.
+        """
+        loop = asyncio.get_running_loop()
+        ready: list[asyncio.Future[bool]] = [loop.create_future() for _ in wave]
+        policies = loop.create_future()
+
+        async def carry(one: Round, reserved: asyncio.Future[bool]) -> None:
             asks = [ask for ask in one.asks if ask.request is not None]
             try:
-                await self._reserved(one.item, one.number, asks, ready[i])
+                await self._reserved(one.item, one.number, asks, reserved)
             except (OutOfBudget, BudgetError) as refusal:
-                return refusal
-            finally:
-                if not ready[i].done():
-                    ready[i].set_result(None)
-            return None
+                reserved.set_result(False)
+                if not one.done.done():
+                    one.done.set_exception(refusal)
+                return
+            if not reserved.done():
+                reserved.set_result(True)
+            if len(asks) < len(one.asks):
+                await policies
+            if not one.done.done():  # else the structure no longer waits
+                one.done.set_result(None)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(models(i)) for i in range(len(wave))]
-            for future in ready:
-                await future
-            refused = [task.done() and task.result() is not None for task in tasks]
-            granted = [one for one, no in zip(wave, refused, strict=True) if not no]
-            await ask_policies(self, granted)
-        for one, task in zip(wave, tasks, strict=True):
-            refusal = task.result()
-            if one.done.done():  # the structure no longer waits
-                continue
-            if refusal is None:
-                one.done.set_result(None)
-            else:
-                one.done.set_exception(refusal)
+            for one, reserved in zip(wave, ready, strict=True):
+                group.create_task(carry(one, reserved))
+            granted = [await reserved for reserved in ready]
+            await ask_policies(self, [one for one, yes in zip(wave, granted, strict=True) if yes])
+            policies.set_result(None)
 
     async def _reserved(
         self,
         item: Item,
         number: int,
         asks: list[Ask],
-        ready: asyncio.Future[None] | None = None,
+        ready: asyncio.Future[bool] | None = None,
     ) -> None:
         """Reserve what a round's calls can cost, send them, and settle what they did cost."""
         if not asks:
@@ -341,7 +351,7 @@ class Work:
         with ExitStack() as stack:
             holds = [stack.enter_context(await self._hold(b, groups)) for b in budgets]
             if ready is not None:
-                ready.set_result(None)
+                ready.set_result(True)
             store = None if resources is None else resources.answers
             jobs = [
                 converse(model, [ask.request for ask in held if ask.request], store, team.timeout)

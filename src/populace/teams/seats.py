@@ -206,11 +206,16 @@ class _Speaker:
             self.act = seat.policy.act
 
     async def _ask_team(self, observation: Observation) -> None:
+        from populace.teams.runtime import Work
+
         team = self._seat.team
         assert team is not None
         budgets = [one.item.budget for one, _ in self._held]
         path = f"{self._work.path}/{self._seat.name}"
-        inner = await team.decide(observation, budgets, path)
+        inner = Work(team, observation, budgets, path, len(observation))
+        await team.decide(inner)
+        for (one, _), said in zip(self._held, inner.rows, strict=True):
+            one.item.inner += said
         told = zip(self._held, inner.verdicts, inner.tokens, strict=True)
         for (one, ask), verdict, (read, write) in told:
             assert verdict is not None

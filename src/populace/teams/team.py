@@ -22,7 +22,7 @@ from populace.language.reading import raw_column
 from populace.teams.interface import Structure, Verdict
 from populace.teams.prompting import Wordings
 from populace.teams.reading import Form, raw_value
-from populace.teams.runtime import Work
+from populace.teams.runtime import COUNTS, Work
 from populace.teams.seats import seated
 from populace.teams.transcript import COLUMNS, Row
 
@@ -124,7 +124,7 @@ class Team:
         self.settings = settings
         _check_settings(structure, settings, self.structure_name)
         self.resources: Resources | None = None
-        self._worked: list[dict[str, Any]] = []
+        self._worked: dict[str, dict[str, int]] = {}
         self._untold: list[Failure] = []
         self._told = 0
         self._rows: list[Row] = []
@@ -135,23 +135,23 @@ class Team:
     async def act(self, observation: Observation) -> Answers:
         """Decide for every agent; see `Policy.act`."""
         path = (self.resources.policy if self.resources is not None else "") or self.name
-        work = await self.decide(observation, None, path)
-        verdicts = [verdict for verdict in work.verdicts if verdict is not None]
-        return answered(verdicts, observation.space)
-
-    async def decide(
-        self, observation: Observation, budgets: Sequence[Budget | None] | None, path: str
-    ) -> Work:
-        """Work on every agent's question, within budgets of an asking team if there are any."""
         keep, self._kept = self.transcripts - self._kept, self._kept + len(observation)
-        work = Work(self, observation, budgets, path, keep)
+        work = Work(self, observation, None, path, keep)
+        try:
+            await self.decide(work)
+        finally:
+            for said in work.rows:
+                self._rows += said
+        return answered(work.decided, observation.space)
+
+    async def decide(self, work: Work) -> None:
+        """Do the work, and count it."""
         try:
             await work.run()
         finally:
-            self._worked.append({"kind": observation.kind, **work.counts})
-            for said in work.rows:
-                self._rows += said
-        return work
+            counts = self._worked.setdefault(work.observation.kind, dict.fromkeys(COUNTS, 0))
+            for name, count in work.counts.items():
+                counts[name] += count
 
     def note(self, item: Item, ask: Ask, heard: Heard) -> None:
         """Keep a call without an answer for reading."""
@@ -209,19 +209,27 @@ class Team:
             await closed(policy)
 
     def report(self) -> list[Any]:
-        """Return what each ask took since the last call of this, and what members report.
+        """Return what each kind took since the last call of this, and what members report.
 
-        Of a team: items, calls (answers of members), paid (sent to models), rounds, unparsed
-        (answers that were none), ties (drawn verdicts), over_budget (items that their budget
-        ended), tokens_in, tokens_out.
+        Of a team (of a member that is one, after its name and ``/``): items, calls (answers of
+        members), paid (sent to models), rounds, unparsed (answers that were none), ties (drawn
+        verdicts), over_budget (items that their budget ended), tokens_in, tokens_out.
         """
-        taken, self._worked = self._worked, []
-        return [*taken, *self._from_members("report")]
+        taken, self._worked = self._worked, {}
+        told: list[Any] = [{"kind": kind, **counts} for kind, counts in taken.items()]
+        for seat in self.seats:
+            if seat.team is None:
+                continue
+            for row in seat.team.report():
+                own = {f"{seat.name}/{name}": n for name, n in row.items() if name != "kind"}
+                told.append({"kind": row["kind"], **own})
+        return [*told, *self._from_members("report")]
 
     def failed(self) -> list[Any]:
         """Return calls without an answer since the last call of this: the first 100 of the run."""
         taken, self._untold = self._untold, []
-        return [*taken, *self._from_members("failed")]
+        inner = [one for seat in self.seats if seat.team for one in seat.team.failed()]
+        return [*taken, *inner, *self._from_members("failed")]
 
     def transcript(self) -> list[dict[str, Any]]:
         """Return what was said since the last call of this (see `populace.teams.transcript`)."""
@@ -274,7 +282,7 @@ class Team:
         return list({id(policy): policy for policy in held}.values())
 
     def _from_members(self, what: str) -> Iterable[Any]:
-        for policy in self._policies():
+        for policy in {id(seat.policy): seat.policy for seat in self.seats if seat.policy}.values():
             yield from getattr(policy, what, list)()
 
 
