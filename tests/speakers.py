@@ -19,6 +19,18 @@ FAILURES = {
 }
 
 
+def watched(team):
+    """Return a list to which the items come that a team works on, in the order of its work."""
+    structure, items = team.structure, []
+
+    async def watching(members, question, **settings):
+        items.append(members)
+        return await structure(members, question, **settings)
+
+    team.structure = watching
+    return items
+
+
 @dataclass
 class Played:
     """What came of it: the verdict, and the asks of each round."""
@@ -103,5 +115,6 @@ def play(
         streams=Streams(seed),
         stream="exam",
     )
+    items = watched(team)
     work = asyncio.run(team.decide(observation, None, "team"))
-    return Played(work.verdicts[0], work.items[0].committed())
+    return Played(work.verdicts[0], items[0].committed())

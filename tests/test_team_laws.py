@@ -16,6 +16,7 @@ from populace.teams.structures.debate import debate
 from populace.teams.structures.voting import vote
 from populace.teams.team import Team
 from populace.teams.votes import log_odds
+from tests.speakers import watched
 
 SIGMAS = 5.33  # two-sided error below 1e-7
 
@@ -33,7 +34,10 @@ def decided(members, structure, items, *, seed=1, options="AB", **settings):
         streams=Streams(seed),
         stream="exam",
     )
-    return asyncio.run(team.decide(observation, None, "team"))
+    items = watched(team)
+    work = asyncio.run(team.decide(observation, None, "team"))
+    work.items = items
+    return work
 
 
 def accuracy(work):

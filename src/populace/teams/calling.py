@@ -56,7 +56,8 @@ async def converse(
     """Return what became of each request, in their order.
 
     Without stored answers and time-out, all are one call of the model; with them each is a call of
-    its own, so that each answer is on file, or given up, as soon as it can be.
+    its own, so that each answer is on file, or given up, as soon as it can be. What a model answers
+    from a record is neither stored again nor paid.
 
     Raises
     ------

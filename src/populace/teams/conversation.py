@@ -43,6 +43,7 @@ class Ask:
     asked: str = ""
     request: Request | None = None
     times: int = 0  # how often before in this conversation
+    nth: int = 0  # how often before at all, of this sample
     said: Said | None = None
 
 
@@ -69,6 +70,7 @@ class Item:
         "_histories",
         "_rounds",
         "_streams",
+        "_turns",
         "_words",
         "budget",
         "form",
@@ -99,6 +101,7 @@ class Item:
         self.rounds = 0
         self._rounds: dict[int, list[Ask]] = {}
         self._histories: dict[tuple[int, int], tuple[Message, ...]] = {}
+        self._turns: dict[tuple[int, int], int] = {}
         self._asked: dict[tuple[int, int], int] = {}
         self._answers: dict[Any, Any] = {}
         self._streams: dict[str, Stream] = {}
@@ -199,7 +202,7 @@ class Item:
         told: dict[int, str] = {}
         heard = Peers(self.names, prompt)
         everyone = None if isinstance(sees, Mapping) else tuple(sees)
-        asks, times = [], self._asked
+        asks, turns, times = [], self._turns, self._asked
         for turn, (member, one) in enumerate(zip(who, samples, strict=True)):
             others = everyone
             if others is None:
@@ -218,12 +221,14 @@ class Item:
                 tuple(s.member for s in others if s.member != member),
                 peers,
                 extra,
-                times=0 if fresh else times.get((member, one), 0),
+                times=0 if fresh else turns.get((member, one), 0),
+                nth=times.get((member, one), 0),
             )
             self._word(ask, fill if own is None else self._fields(space, extra), number, fresh)
             asks.append(ask)
         for ask in asks:
-            times[ask.member, ask.sample] = ask.times + 1
+            turns[ask.member, ask.sample] = ask.times + 1
+            times[ask.member, ask.sample] = ask.nth + 1
         return asks
 
     def _own_columns(self, columns: Mapping[str, Any]) -> dict[int, dict[str, Any]] | None:

@@ -156,7 +156,7 @@ def _key(one: Round, ask: Ask) -> tuple[Any, ...]:
     """Return what asks of one batch have in common."""
     space = _space(one, ask)
     form = None if space is None else json_schema(space)
-    return (ask.member, ask.sample, ask.times, ask.prompt.name, as_json(form), *sorted(ask.columns))
+    return (ask.member, ask.sample, ask.nth, ask.prompt.name, as_json(form), *sorted(ask.columns))
 
 
 def _space(one: Round, ask: Ask) -> Space | None:
@@ -173,13 +173,13 @@ def _observation(work: Work, held: Sequence[tuple[Round, Ask]]) -> Observation:
     shown: dict[str, Any] = {
         name: _column([a.columns[name] for _, a in held]) for name in ask.columns
     }
-    shown["prompt"], shown["round"] = ask.prompt.name, ask.times
+    shown["prompt"], shown["round"] = ask.prompt.name, ask.nth
     shown["peers"] = _column([a.peers for _, a in held])
     if seat.team is not None:
         shown["question"] = _column([a.asked for _, a in held])
     return work.observation.asked(
         np.array([one.item.index for one, _ in held]),
-        f"team/{seat.name}/{ask.times}/{ask.sample}",
+        f"team/{seat.name}/{ask.nth}/{ask.sample}",
         _space(held[0][0], ask),
         **shown,
     )
@@ -206,14 +206,11 @@ class _Speaker:
             self.act = seat.policy.act
 
     async def _ask_team(self, observation: Observation) -> None:
-        from populace.teams.runtime import Work
-
         team = self._seat.team
         assert team is not None
         budgets = [one.item.budget for one, _ in self._held]
         path = f"{self._work.path}/{self._seat.name}"
-        inner = Work(team, observation, budgets, path, len(observation))
-        await team.decide(inner)
+        inner = await team.decide(observation, budgets, path, len(observation))
         for (one, _), said in zip(self._held, inner.rows, strict=True):
             one.item.inner += said
         told = zip(self._held, inner.verdicts, inner.tokens, strict=True)

@@ -136,22 +136,27 @@ class Team:
         """Decide for every agent; see `Policy.act`."""
         path = (self.resources.policy if self.resources is not None else "") or self.name
         keep, self._kept = self.transcripts - self._kept, self._kept + len(observation)
-        work = Work(self, observation, None, path, keep)
-        try:
-            await self.decide(work)
-        finally:
-            for said in work.rows:
-                self._rows += said
+        work = await self.decide(observation, None, path, keep)
+        for said in work.rows:
+            self._rows += said
         return answered(work.decided, observation.space)
 
-    async def decide(self, work: Work) -> None:
-        """Do the work, and count it."""
+    async def decide(
+        self,
+        observation: Observation,
+        budgets: Sequence[Budget | None] | None,
+        path: str,
+        transcripts: int = 0,
+    ) -> Work:
+        """Work on every agent's question; the parameters are those of `Work`."""
+        work = Work(self, observation, budgets, path, transcripts)
         try:
             await work.run()
         finally:
-            counts = self._worked.setdefault(work.observation.kind, dict.fromkeys(COUNTS, 0))
+            counts = self._worked.setdefault(observation.kind, dict.fromkeys(COUNTS, 0))
             for name, count in work.counts.items():
                 counts[name] += count
+        return work
 
     def note(self, item: Item, ask: Ask, heard: Heard) -> None:
         """Keep a call without an answer for reading."""
