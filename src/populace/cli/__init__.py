@@ -3,6 +3,7 @@
 from populace.cli import (  # noqa: F401 - they add their commands to main
     model_commands,
     recorded_commands,
+    sweep_commands,
 )
 from populace.cli.commands import main
 

@@ -9,6 +9,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,11 @@ def plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
+    return dict(_versions())
+
+
+@cache  # reading packages' metadata takes as long as a short run
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "platform": sys.platform}
     for package in ("populace", "numpy", "numba", "polars"):
         try:

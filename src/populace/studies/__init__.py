@@ -3,6 +3,7 @@
 # Not on demand, as elsewhere: the function `sweep` must stand before the module of its name.
 from populace.studies.calibrate import Calibration, calibrate
 from populace.studies.design import Range, grid, latin_hypercube, sobol
+from populace.studies.sensitivity import Sensitivity, sobol_indices
 from populace.studies.sweep import Sweep, read_sweep, sweep
 from populace.studies.tasks import Result, run_all
 
@@ -10,6 +11,7 @@ __all__ = [
     "Calibration",
     "Range",
     "Result",
+    "Sensitivity",
     "Sweep",
     "calibrate",
     "grid",
@@ -17,5 +19,6 @@ __all__ = [
     "read_sweep",
     "run_all",
     "sobol",
+    "sobol_indices",
     "sweep",
 ]

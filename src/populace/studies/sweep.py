@@ -142,7 +142,9 @@ class Sweep:
     def __repr__(self) -> str:
         counts = self.table["status"].value_counts(sort=True).rows()
         told = ", ".join(f"{n:,} {status}" for status, n in sorted(counts))
-        return f"Sweep({len(self.samples):,} samples x {len(self.seeds):,} seeds: {told})"
+        n, k = len(self.samples), len(self.seeds)
+        size = f"{n:,} sample{'s' * (n != 1)} x {k:,} seed{'s' * (k != 1)}"
+        return f"Sweep({size}: {told})"
 
 
 def sweep(
@@ -214,7 +216,7 @@ def sweep(
         from populace.kernel.registry import load
 
         load("world", factory)
-    _check(factory, made)
+    check_samples(factory, made)
     if ticks is not None and (isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0):
         raise ParameterError(f"expected 0 or more ticks, got {ticks!r}", where="sweep")
     kept = series if isinstance(series, bool) else tuple(series)
@@ -342,7 +344,7 @@ def seed_list(seeds: int | Iterable[int]) -> list[int]:
     return numbers
 
 
-def _check(factory: Any, samples: Sequence[Mapping[str, Any]]) -> None:
+def check_samples(factory: Any, samples: Sequence[Mapping[str, Any]]) -> None:
     """Raise ParameterError unless the factory takes every sample."""
     if not samples:
         raise ParameterError("expected samples, got none", where="sweep", mend="give [{}] for one")

@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -20,15 +20,23 @@ from typing import Any
 from populace.kernel.errors import StudyError
 
 _TRIES = 2  # a task whose process dies is tried once more
-#: As many workers as cores: a second thread in each would only get in the way.
-_SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+_ENVIRONMENT = {
+    # as many workers as cores: a second thread in each would only get in the way
+    **dict.fromkeys(
+        ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"], "1"
+    ),
+    # glibc: keep freed memory, which the next tick and the next run need again; without these the
+    # kernel clears the same pages anew for every large array (a tenth of a run of Brooklyn)
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+}
 
 
 @contextmanager
-def _environment(names: Sequence[str]) -> Iterator[None]:
-    """Let processes that begin in the block inherit 1 for the variables that are not set."""
-    ours = [name for name in names if name not in os.environ]
-    os.environ.update(dict.fromkeys(ours, "1"))
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Let processes that begin in the block inherit these variables, unless they are set."""
+    ours = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(ours)
     try:
         yield
     finally:
@@ -43,7 +51,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, payload), name="populace")
-        with _environment(_SINGLE):
+        with _environment(_ENVIRONMENT):
             self.process.start()
         theirs.close()
         self.ready = False
