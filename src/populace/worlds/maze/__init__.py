@@ -69,7 +69,11 @@ class Mazes(World):
     """
 
     ticks = 500  # it ends by itself
-    charts = (Chart("Games", ["playing", "solved"]), Chart("Progress", ["progress"]))
+    charts = (
+        Chart("Being played", ["playing"], unit="games"),
+        Chart("Of all games", ["agreed", "solved"], unit="share"),
+        Chart("Progress", ["progress"], note="(a - b)/a of the games that are over, on average."),
+    )
 
     def __init__(
         self,

@@ -66,7 +66,13 @@ class EinsteinPuzzles(World):
     """
 
     ticks = 500  # it ends by itself
-    charts = (Chart("Games", ["playing", "solved"]), Chart("Values in their house", ["placed"]))
+    charts = (
+        Chart("Being played", ["playing"], unit="games"),
+        Chart("Solved", ["solved"], unit="share", note="Of all games."),
+        Chart(
+            "Values in their house", ["placed"], unit="share", note="By the last solution stated."
+        ),
+    )
 
     def __init__(
         self,
