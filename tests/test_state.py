@@ -225,6 +225,14 @@ def test_views_go_on_showing_the_memory_of_their_array():
         assert restored.flat[6] == np.array(-5.0).view("i8")
 
 
+def test_structured_views_and_scalars_come_back():
+    dtype = np.dtype([("a", np.int8), ("b", [("c", "f4", (2,)), ("d", "U2")])])
+    table = np.zeros(4, dtype)
+    table["b"]["c"][1] = 2.5
+    world = Holder(table=table, odd=table[1::2], one=table[1], b=table["b"])
+    assert same(vars(back(world)), vars(world))
+
+
 def test_views_of_an_array_that_nobody_holds_share_it_too():
     base = np.arange(100)
     world = Holder(a=base[10:20], b=base[15:30:3])

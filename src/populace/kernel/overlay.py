@@ -26,6 +26,7 @@ from populace.kernel.state import (
     is_plain,
     layout,
     memory_order,
+    named_dtype,
     owner,
     slots,
 )
@@ -179,7 +180,7 @@ class _Overlay:
         return made
 
     def _view(self, node: dict[str, Any], whole: NDArray[Any], fresh: Any) -> NDArray[Any]:
-        dtype = np.lib.format.descr_to_dtype(node["dtype"])
+        dtype = named_dtype(node["dtype"])
         if isinstance(fresh, np.ndarray) and owner(fresh) is whole and fresh.dtype == dtype:
             lies = layout(fresh, whole)
             if all(node[name] == value for name, value in lies.items()):
@@ -399,7 +400,7 @@ def _simple(tag: str, held: Any) -> Any:
     if tag == "float":
         return float.fromhex(held)
     if tag == "scalar":
-        dtype = np.lib.format.descr_to_dtype(held[0])
+        dtype = named_dtype(held[0])
         return np.frombuffer(bytes.fromhex(held[1]), dtype)[0] if held[1] else np.zeros(1, dtype)[0]
     if tag == "bytes":
         return base64.b64decode(held)
@@ -412,7 +413,7 @@ def _simple(tag: str, held: Any) -> Any:
     if tag == "range":
         return range(*held)
     if tag == "dtype":
-        return np.lib.format.descr_to_dtype(held)
+        return named_dtype(held)
     if tag == "pattern":
         return re.compile(*held)
     if tag in BY_TEXT:

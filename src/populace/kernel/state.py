@@ -234,7 +234,7 @@ class _Capture:
                 self._put(home, whole, f"{path}.base")
             self.nodes[place] = {
                 "view": {"@": self._place[id(whole)]},
-                "dtype": np.lib.format.dtype_to_descr(array.dtype),
+                "dtype": dtype_name(array.dtype),
                 **layout(array, whole),
                 "writeable": array.flags.writeable,
             }
@@ -256,7 +256,7 @@ def _simple(value: Any) -> dict[str, Any] | None:
     if isinstance(value, enum.Enum):
         return {"enum": [code_name(kind), value.name]}
     if isinstance(value, np.generic) and not value.dtype.hasobject:
-        return {"scalar": [np.lib.format.dtype_to_descr(value.dtype), value.tobytes().hex()]}
+        return {"scalar": [dtype_name(value.dtype), value.tobytes().hex()]}
     if kind is bytes:
         return {"bytes": base64.b64encode(value).decode()}
     if kind is complex:
@@ -268,7 +268,7 @@ def _simple(value: Any) -> dict[str, Any] | None:
     if kind is range:
         return {"range": [value.start, value.stop, value.step]}
     if isinstance(value, np.dtype) and not value.hasobject:
-        return {"dtype": np.lib.format.dtype_to_descr(value)}
+        return {"dtype": dtype_name(value)}
     if kind is re.Pattern and isinstance(value.pattern, str):
         return {"pattern": [value.pattern, value.flags]}
     for tag, cls in BY_TEXT.items():
@@ -343,6 +343,22 @@ def owner(array: NDArray[Any]) -> NDArray[Any]:
     while isinstance(array.base, np.ndarray) and not _by_item(array.base):
         array = array.base
     return array
+
+
+def dtype_name(dtype: np.dtype[Any]) -> Any:
+    """Return a dtype as JSON, for `named_dtype`."""
+    return np.lib.format.dtype_to_descr(dtype)
+
+
+def named_dtype(name: Any) -> np.dtype[Any]:
+    """Return the dtype that `dtype_name` gave, whose tuples JSON has made lists."""
+    return np.lib.format.descr_to_dtype(_fields(name))
+
+
+def _fields(name: Any) -> Any:
+    if isinstance(name, str):
+        return name
+    return [(field, _fields(of), *map(tuple, shape)) for field, of, *shape in name]
 
 
 def memory_order(array: NDArray[Any]) -> list[int]:
