@@ -254,6 +254,14 @@ class Cast:
             for row in getattr(policy, "transcript", tuple)():
                 yield {"population": self._population.name, **row}
 
+    def state(self) -> dict[str, Any]:
+        """Return what a run changes beside the population's column: policies, shares, births."""
+        return {"policies": self.policies, "shares": self.shares, "born": self._born}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned; the policies have taken theirs by then."""
+        self.shares, self._born, self._groups = state["shares"], state["born"], None
+
     def describe(self) -> dict[str, Any]:
         """Return the cast as plain data for the manifest."""
         counts = self.counts() if self._population is not None else {}

@@ -70,7 +70,7 @@ class State:
         return sum(array.nbytes for array in self.arrays.values())
 
 
-def capture(root: Any, anchors: Mapping[str, Any] | None = None) -> State:
+def capture(root: Any, anchors: Mapping[str, Any] | None = None, *, lenient: bool = False) -> State:
     """Return the state of an object and of all that it holds.
 
     An object with methods ``state()`` and ``restore(state)`` is kept as what ``state()`` returns.
@@ -83,6 +83,8 @@ def capture(root: Any, anchors: Mapping[str, Any] | None = None) -> State:
         As a rule a dict of what belongs together, so that references between them are kept.
     anchors : mapping of str to object, optional
         Things that the program has at hand on both sides, kept by name only.
+    lenient : bool
+        Leave out what cannot be stored, as of policies.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def capture(root: Any, anchors: Mapping[str, Any] | None = None) -> State:
     its state; that of a dict is.
     """
     walk = _Capture(anchors or {})
-    top = walk.value(root, "", False)
+    top = walk.value(root, "", lenient)
     walk.finish()
     return State({"root": top, "nodes": walk.nodes}, walk.arrays)
 
@@ -182,7 +184,8 @@ class _Capture:
             items = [self.value(v, f"{path}[{i}]", lenient) for i, v in enumerate(thing.flat)]
             return {tag: items, "shape": list(thing.shape)}
         if has_state(thing):
-            kept = self.value(thing.state(), f"{path}.state()", True)
+            lenient = lenient or is_policy(thing)
+            kept = self.value(thing.state(), f"{path}.state()", lenient)
             return {"state": kept, "class": code_name(kind)}
         node: dict[str, Any] = {}
         if isinstance(thing, dict):

@@ -199,6 +199,32 @@ class AnswerStore:
         with self._guard():
             return answer_files.prune(self._base, Filter(**only), dry_run)
 
+    def move(self, path: str | Path) -> None:
+        """Keep the answers in a file from now on, those so far included.
+
+        Raises
+        ------
+        RecordError
+            If they are kept in a file already, or this one cannot be used.
+        """
+        if self.path is not None:
+            raise RecordError("the answers are kept in a file already", where=self._where)
+        with AnswerStore(path) as other, self._guard():
+            _copy(self._base, other._base)
+            self._base, other._base = other._base, self._base
+            self.path, self._where = other.path, other._where
+
+    def take(self, path: str | Path) -> None:
+        """Add the answers of another store to this one's, which has the last word.
+
+        Raises
+        ------
+        RecordError
+            If either cannot be used.
+        """
+        with AnswerStore(path, "strict") as other, self._guard():
+            _copy(other._base, self._base)
+
     def close(self) -> None:
         """Close the file. Calls in flight go on, but their answers can no longer be kept."""
         with self._lock:
@@ -374,6 +400,12 @@ class _Flight:
     def _forget(self) -> None:
         if self._flights.get(self._slot) is self:
             del self._flights[self._slot]
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    rows = source.execute("SELECT * FROM answers")
+    with target:
+        target.executemany("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", rows)
 
 
 def _prepare(base: sqlite3.Connection) -> None:

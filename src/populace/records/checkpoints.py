@@ -216,9 +216,9 @@ class Vault:
             _replace(beside, target)
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)
-            for path in made:
-                path.unlink(missing_ok=True)
-                self._sound.pop(path.name, None)
+            for new in made:
+                new.unlink(missing_ok=True)
+                self._sound.pop(new.name, None)
             raise CheckpointError(
                 f"cannot be written: {error.strerror or error}",
                 where=str(error.filename or target),
@@ -240,7 +240,7 @@ class Vault:
             small += array.tobytes()
             return {**entry, "start": start, "bytes": array.nbytes}
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        digest = hashlib.sha256(data).hexdigest()
+        digest = _digest(data)
         if self._sound.get(digest) != data.nbytes:
             path = self.folder / "arrays" / digest
             beside = path.with_name(f"{digest}.tmp")
@@ -341,6 +341,10 @@ def tick_name(tick: int) -> str:
     return f"tick-{tick:06d}"
 
 
+def _digest(data: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(data.data).hexdigest()
+
+
 def _line(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
@@ -385,7 +389,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _bytes(path: Path, digest: str) -> NDArray[np.uint8]:
     with _damage(path):
         data = np.fromfile(path, np.uint8)
-        if hashlib.sha256(data).hexdigest() != digest:
+        if _digest(data) != digest:
             raise ValueError("its checksum does not fit: it is cut short or was changed")
         return data
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,6 +48,35 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run directory: nobody else may write to it until the block, or the process, ends.
+
+    Raises
+    ------
+    RecordError
+        If another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, where two processes are not told apart
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / "lock", "ab")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RecordError(
+                "a process is writing this run", where=str(folder.parent), mend="wait for its end"
+            ) from error
+        yield
 
 
 _MEND = "choose another directory, or move this one away"

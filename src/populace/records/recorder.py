@@ -66,6 +66,7 @@ class Recorder:
         self._tables = Tables(self.path)
         self._begun = self._flushed = 0.0
         self._done = 0
+        self._before = 0.0  # seconds that earlier parts of the run took
         self._outcomes = dict.fromkeys(OUTCOMES, 0)
 
     def begin(self, manifest: Mapping[str, Any], reference: pl.DataFrame | None = None) -> None:
@@ -98,6 +99,50 @@ class Recorder:
             except PopulaceError as error:
                 self.finish("failed", error)
                 raise
+
+    def position(self) -> dict[str, Any]:
+        """Write what has been gathered, and return how far the records go, as JSON can hold it."""
+        self.flush()
+        done = {"done": self._done, "outcomes": dict(self._outcomes)}
+        return {**self._tables.position(), **done, "seconds": self.manifest["seconds"]}
+
+    def go_on(
+        self,
+        manifest: Mapping[str, Any],
+        position: Mapping[str, Any],
+        source: Path | Recorder,
+        reference: pl.DataFrame | None = None,
+    ) -> None:
+        """Continue the records of a run from a `position`, instead of `begin`.
+
+        Parameters
+        ----------
+        manifest : mapping
+            As that of the run, changed where it now differs.
+        position : mapping
+            As `position` returned it.
+        source : Path or Recorder
+            The run directory: this recorder's own; or another run's, or (of a branch) another
+            recorder, whose records up to the position are taken over.
+        reference : polars.DataFrame, optional
+            As for `begin`.
+
+        Raises
+        ------
+        RecordError
+            If a part is gone, or the directory of a branch is not free.
+        """
+        if self.path is not None and self.path != source:
+            claim(self.path, manifest)
+        self.manifest = {**manifest, "status": "running", "error": None, "finished": None}
+        self._done = position["done"]
+        self._outcomes.update(position["outcomes"])
+        self._begun = self._flushed = self._clock()
+        self._before = position["seconds"]
+        self._save()
+        self._tables.take(source._tables if isinstance(source, Recorder) else source, position)
+        if reference is not None:
+            self._tables.put_reference(reference)
 
     def tick(
         self,
@@ -201,7 +246,7 @@ class Recorder:
     def _save(self) -> None:
         self.manifest["ticks"] = {**self.manifest["ticks"], "done": self._done}
         self.manifest["outcomes"] = dict(self._outcomes)
-        self.manifest["seconds"] = round(self._clock() - self._begun, 3)
+        self.manifest["seconds"] = round(self._before + self._clock() - self._begun, 3)
         self.manifest["updated"] = self._now()
         if self.path is not None:
             text = as_json(self.manifest)

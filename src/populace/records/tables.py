@@ -7,6 +7,8 @@ appears, or first takes a fraction, in mid-run, the earlier (small) parts are wr
 from __future__ import annotations
 
 import math
+import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,6 +222,49 @@ class Tables:
             ) from error
         self._put("reference", frame)
 
+    def position(self) -> dict[str, Any]:
+        """Return how far the tables go, after a flush, as JSON can hold it."""
+        parts = {name: len(parts) for name, parts in self._parts.items() if name != "reference"}
+        return {"parts": parts, "kinds": dict(self._written)}
+
+    def take(self, source: Path | Tables, position: Mapping[str, Any]) -> None:
+        """Begin with what tables in a run directory, or in another object, held at a `position`.
+
+        Where `source` is this object's own folder, what was written later is removed.
+
+        Raises
+        ------
+        RecordError
+            If a part is not there or cannot be read.
+        """
+        self._written = dict(position["kinds"])
+        if isinstance(source, Tables):
+            for name in position["parts"]:
+                self._put(name, source.frame(name))
+            return
+        folder = source
+        wanted = ["tick", *self._written]
+        for name in TABLES:
+            count = position["parts"].get(name, 0)
+            parts = [_part(folder, name, i) for i in range(count)]
+            for part in parts:
+                if not part.is_file():
+                    raise RecordError("this part of a table is gone", where=str(part))
+            if self._folder is None:
+                self._parts[name] = [load(part) for part in parts]
+                continue
+            if self._folder == folder:
+                for part in sorted((folder / name).glob("part-*")):
+                    if part not in parts:
+                        part.unlink()
+                self._parts[name] = list(parts)
+            else:
+                self._parts[name] = [_copied(part, self._folder / name) for part in parts]
+        dtypes = {name: _dtype(kind) for name, kind in self._written.items()}
+        schemas = [_schema(part) for part in self._parts["metrics"]]
+        if any(list(s) != wanted or any(s[n] != d for n, d in dtypes.items()) for s in schemas):
+            self._rewrite(dtypes)  # it was written again later, with other columns
+
     def frame(self, name: str) -> pl.DataFrame:
         """Return a whole table."""
         self.flush()
@@ -233,7 +278,7 @@ class Tables:
         if self._folder is None:
             parts.append(frame)
             return
-        path = self._folder / name / f"part-{len(parts):06d}.parquet"
+        path = _part(self._folder, name, len(parts))
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, frame.write_parquet)
         parts.append(path)
@@ -275,6 +320,25 @@ class Tables:
                 self._parts["metrics"][i] = frame
             else:
                 write_atomically(part, frame.write_parquet)
+
+
+def _part(folder: Path, name: str, number: int) -> Path:
+    return folder / name / f"part-{number:06d}.parquet"
+
+
+def _copied(part: Path, folder: Path) -> Path:
+    """Return the same part in another folder; parts are replaced, never written into."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / part.name
+    try:
+        os.link(part, copy)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(part, copy)
+    return copy
+
+
+def _schema(part: Any) -> Mapping[str, Any]:
+    return (load(part) if isinstance(part, Path) else part).schema
 
 
 def _dtype(kind: str) -> Any:

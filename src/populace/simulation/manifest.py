@@ -33,7 +33,7 @@ def manifest(simulation: Simulation, ticks: int) -> dict[str, Any]:
             "class": f"{cls.__module__}.{cls.__qualname__}",
             "title": world.title or cls.__name__,
             "doc": (inspect.getdoc(cls) or "").split("\n\n")[0],
-            "parameters": plain(world._given_parameters),
+            "parameters": plain(simulation._parameters),
             "axes": {name: list(labels) for name, labels in world.axes.items()},
             "charts": [chart.describe() for chart in world.charts],
             "calendar": None
@@ -43,6 +43,7 @@ def manifest(simulation: Simulation, ticks: int) -> dict[str, Any]:
         "cast": describe_casts(simulation.casts),
         "interventions": simulation.interventions.describe(),
         "surveys": simulation.surveys.describe(),
+        "command": simulation.command,
         "seed": simulation.seed,
         "ticks": {"first": simulation.tick, "asked": ticks, "done": 0},
         "populations": {name: len(people) for name, people in simulation.populations.items()},

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any
 
 from populace.kernel.answers import Outcome
 from populace.kernel.budget import Budget
-from populace.kernel.errors import ParameterError, PopulaceError, WorldError
-from populace.kernel.measures import By
+from populace.kernel.errors import ParameterError, WorldError
 from populace.kernel.minds import Minds, Turns
 from populace.kernel.population import Population, find_populations
 from populace.kernel.prices import Prices
@@ -22,16 +20,19 @@ from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.records import Recorder, Run
 from populace.records.answers import AnswerStore
+from populace.records.checkpoints import Checkpoints
+from populace.records.files import write_atomically
 from populace.simulation.casts import cast_all
+from populace.simulation.checkpointing import last_tick, replay, resumed
 from populace.simulation.focus import Records
 from populace.simulation.inquiry import Responses, Surveys, hold
-from populace.simulation.interventions import Interventions, gathered
-from populace.simulation.manifest import describe_casts, manifest
+from populace.simulation.interventions import Intervention, Interventions, gathered
+from populace.simulation.keeping import ANSWERS, Keeping, Past, settings_of
+from populace.simulation.loop import finished, measured, world_fails
 from populace.simulation.survey import Questions, Survey
 from populace.simulation.timing import measurable
 
 Progress = Callable[[int, int], None]
-T = TypeVar("T")
 
 FAILURES = [Outcome.INVALID, Outcome.TIMEOUT, Outcome.FAILED, Outcome.REFUSED]
 
@@ -113,8 +114,13 @@ class Simulation:
             raise ParameterError("panel is given twice", mend="give it to Records only")
         self.records = records
         self.world, self.seed, self.tick = world, seed, 0
+        self.command: Mapping[str, Any] | None = None
+        self._inputs: Mapping[str, bytes] = {}
+        self._past: Past | None = None
+        self._parameters = world._given_parameters
+        self._own_cast, self._own_answers = cast is None, answers is None
         streams = Streams(seed)
-        with _world_fails(world, "start"):
+        with world_fails(world, "start"):
             world.start(streams.named("start"))
         self.populations: dict[str, Population] = dict(find_populations(world))
         self.casts = cast_all(cast, self.populations, world)
@@ -139,10 +145,12 @@ class Simulation:
         )
         for own in self.casts.values():
             own.equip(self.resources)
+        self._interventions = gathered(interventions)
         self.interventions = Interventions(
-            gathered(interventions), world, self.populations, self.casts, seed
+            self._interventions, world, self.populations, self.casts, seed
         )
-        self.surveys = Surveys(surveys, self)
+        self._surveys = [surveys] if isinstance(surveys, Survey) else list(surveys or ())
+        self.surveys = Surveys(self._surveys, self)
         self._asked = self._failed = 0
 
     @property
@@ -150,18 +158,110 @@ class Simulation:
         """Whether the world has asked agents in turn (`Minds.each`) so far."""
         return self._minds.took_turns
 
+    @classmethod
+    def resume(
+        cls, path: str | Path, world: World | None = None, cast: Any = None, **changes: Any
+    ) -> Simulation:
+        """Return the simulation of a run directory, as it was at the last sound checkpoint.
+
+        Its `run` goes on writing there, and ends as a run that was never interrupted.
+
+        Parameters
+        ----------
+        path : path
+            Of a run that was killed, interrupted or stopped, or is to go on for longer.
+        world : World, optional
+            As the run's was made; needed where its class cannot be imported, or a parameter cannot
+            be stored.
+        cast : optional
+            As the run's; needed where it was made in Python.
+        **changes : budget, answers, prices, abort_failures
+            As in `Simulation`, in place of the run's.
+
+        Raises
+        ------
+        RecordError
+            If no run is there, it kept no checkpoints, or world or cast are missing or others.
+        CheckpointError
+            If what the run is made of is damaged on disk.
+        StateError
+            If the code has changed, so that the state does not fit it.
+        BudgetError
+            If the run has stopped because its budget is spent, and there is no larger one.
+        """
+        return resumed(cls, path, world, cast, changes)
+
+    @classmethod
+    def fork(
+        cls,
+        path: str | Path,
+        at: int | None = None,
+        *,
+        set: Mapping[str, Any] | None = None,
+        cast: Any = None,
+        interventions: Any = None,
+        world: World | None = None,
+        parent_cast: Any = None,
+        **changes: Any,
+    ) -> Simulation:
+        """Return a branch of a run: its past is the parent's, and all draws stay common.
+
+        Parameters
+        ----------
+        path : path
+            The parent's run directory.
+        at : int, optional
+            The tick before which the branch begins; by default that of the last checkpoint. The run
+            is lived through again from the last checkpoint before.
+        set : mapping of parameter to value, optional
+            Changes at that tick (`World.change`).
+        cast : optional
+            A new cast from that tick on, as in `Simulation`; what policies remember outside of
+            columns begins anew.
+        interventions : optional
+            Further ones, none earlier than the branch.
+        world, parent_cast, **changes
+            As `world`, `cast` and changes in `resume`.
+
+        Raises
+        ------
+        ParameterError
+            If the run did not reach that tick, or a parameter cannot change in mid-run.
+        RecordError, CheckpointError, StateError, BudgetError
+            As `resume`.
+        """
+        extra = gathered(interventions)
+        if at is None:
+            at = last_tick(path)
+        if set:
+            extra.insert(0, Intervention(name="fork", at=at, set=set))
+        branch = resumed(cls, path, world, parent_cast, {**changes, "interventions": extra}, at)
+        finished(replay(branch, at))
+        if cast is not None:
+            branch._change_cast(cast)
+        return branch
+
     def run(
-        self, ticks: int, to: str | Path | None = None, progress: Progress | None = None
+        self,
+        ticks: int | None = None,
+        to: str | Path | None = None,
+        progress: Progress | None = None,
+        checkpoint: Checkpoints | bool | str | None = None,
     ) -> Run:
         """Run some ticks, from a script or inside a running event loop (Jupyter) alike.
 
         Parameters
         ----------
         ticks : int
-            How many, from where the last call ended; fewer if the world is `done`.
+            How many, from where the last call ended; fewer if the world is `done`. Of a resumed run
+            or a branch by default those that are left.
         to : path, optional
             Run directory to write, which must not hold a run yet; without it records stay in
-            memory.
+            memory, or are those of the resumed run. Answers of models are then kept there as well,
+            unless the simulation was told where.
+        checkpoint : Checkpoints, bool or str, optional
+            When checkpoints are written into the run directory: by default so often that they take
+            2 % of the time; False for none; as text what `Checkpoints.parse` reads.
         progress : callable, optional
             Called after every tick with (ticks done, ticks asked).
 
@@ -171,54 +271,61 @@ class Simulation:
 
         Raises
         ------
+        StateError
+            If the world holds what no checkpoint can keep, before the first tick.
         PopulaceError
             What went wrong, after the records so far are saved and marked failed.
         KeyboardInterrupt
-            After Ctrl-C, which ends the run at a tick's end, the records so far saved.
+            After Ctrl-C, which ends the run at a tick's end, records and a checkpoint saved.
         """
-        return _run(self.run_async(ticks, to, progress))
+        return finished(self.run_async(ticks, to, progress, checkpoint))
 
     async def run_async(
-        self, ticks: int, to: str | Path | None = None, progress: Progress | None = None
+        self,
+        ticks: int | None = None,
+        to: str | Path | None = None,
+        progress: Progress | None = None,
+        checkpoint: Checkpoints | bool | str | None = None,
     ) -> Run:
         """As `run`, to be awaited."""
+        past = self._past
+        if ticks is None and past is not None:
+            ticks = max(0, past.end - self.tick)
+        if to is None and past is not None and isinstance(past.source, Path):
+            to = past.source
         if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
             raise ParameterError(f"expected 0 or more ticks, got {ticks!r}", where="run")
         self.interventions.schedule.begin(self.tick)
         self.surveys.schedule.begin(self.tick)
-        recorder = Recorder(None if to is None else Path(to))
-        recorder.begin(manifest(self, ticks), self.world.reference())
+        keeping = Keeping(self, ticks, None if to is None else Path(to), settings_of(checkpoint))
         status, error = "failed", None
         stopped = ""
         try:
             for done in range(1, ticks + 1):
                 if self.world.done or stopped:
                     break
-                await self._step(recorder)
+                await keeping.step()
                 if progress is not None:
                     progress(done, ticks)
                 await asyncio.sleep(0)  # where Ctrl-C lands
                 stopped = self._must_stop()
+                keeping.between()
+            if stopped:
+                keeping.save()
             status = "stopped" if stopped else "finished"
         except asyncio.CancelledError:
             status = "interrupted"
+            keeping.save()
             raise
         except BaseException as failure:
             error = failure
             raise
         finally:
             self._minds.close()
-            recorder.update(
-                cast=describe_casts(self.casts),
-                interventions=self.interventions.describe(),
-                surveys=self.surveys.describe(),
-                stopped=stopped,
-                spend=self._spent(),
-            )
-            recorder.finish(status, error)
+            keeping.end(status, stopped, error)
             for cast in self.casts.values():
                 await cast.close()
-        return recorder.run(self.world)
+        return keeping.recorder.run(self.world)
 
     def survey(self, questions: Questions, who: Any = None, **settings: Any) -> Responses:
         """Put questions to agents now, the clock stopped; nothing of the run changes.
@@ -240,7 +347,7 @@ class Simulation:
         >>> question = {"trust": ("How much do you trust the news?", Number(0, 10))}
         >>> simulation.survey(question, who=500, see=["age"]).answers  # doctest: +SKIP
         """
-        return _run(self.survey_async(questions, who, **settings))
+        return finished(self.survey_async(questions, who, **settings))
 
     async def survey_async(
         self, questions: Questions, who: Any = None, **settings: Any
@@ -254,20 +361,20 @@ class Simulation:
         held = await self.surveys.ask(self.tick)
         minds.begin(self.tick)
         self.resources.ledger.tick = self.tick
-        with _world_fails(world, f"change at tick {self.tick}"):
+        with world_fails(world, f"change at tick {self.tick}"):
             events = self.interventions.apply(minds)
-        with _world_fails(world, f"step at tick {self.tick}"):
+        with world_fails(world, f"step at tick {self.tick}"):
             await world.step(minds)
         await minds.heard()
-        with _world_fails(world, f"measure at tick {self.tick}"):
-            metrics, broken = _measured(world)
+        with world_fails(world, f"measure at tick {self.tick}"):
+            metrics, broken = measured(world)
         self.interventions.schedule.measured(metrics)
         self.surveys.schedule.measured(metrics)
         reports = [
             {"tick": self.tick, **row} for cast in self.casts.values() for row in cast.reports()
         ]
         spend = self.resources.ledger.table(self.tick)
-        with _world_fails(world, f"measure at tick {self.tick}"):
+        with world_fails(world, f"measure at tick {self.tick}"):
             asks = list(minds.counts.values())
             failed = [row for cast in self.casts.values() for row in cast.failed()]
             said = [row for cast in self.casts.values() for row in cast.transcripts()]
@@ -303,70 +410,28 @@ class Simulation:
             return f"{share:.1%} of the decisions failed, more than the {limit:.1%} allowed"
         return "a budget is spent" if self.resources.budget.stopping else ""
 
+    def _keep(self, folder: Path) -> None:
+        """Keep in a run directory what the run needs to go on: answers, files it was made from."""
+        answers = self.resources.answers
+        if self._own_answers and isinstance(answers, AnswerStore) and answers.path is None:
+            answers.move(folder / ANSWERS)
+        for name, content in self._inputs.items():
+            (folder / "inputs").mkdir(exist_ok=True)
+            write_atomically(folder / "inputs" / name, partial(_written, content))
+
+    def _change_cast(self, cast: Any) -> None:
+        """Cast all agents anew, by the same draws as the first time."""
+        streams = Streams(self.seed).named("cast")
+        for name, own in cast_all(cast, self.populations, self.world).items():
+            own.bind(self.populations[name], streams)
+            own.equip(self.resources)
+            self.casts[name] = self._minds._casts[name] = own
+        self._own_cast = False
+
     def _spent(self) -> dict[str, Any]:
         totals = self.resources.ledger.totals()
         return {"logical": asdict(totals.logical), "billed": asdict(totals.billed)}
 
 
-def _run(running: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, from a script or inside a running event loop alike."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(running)
-    return _run_in_thread(running)
-
-
-def _run_in_thread(running: Coroutine[Any, Any, T]) -> T:
-    """Run beside the event loop that is running in this thread; Ctrl-C reaches it all the same."""
-    entered: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
-
-    async def main() -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        entered.append((asyncio.get_running_loop(), task))
-        return await running
-
-    context = contextvars.copy_context()
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(context.run, asyncio.run, main())
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            for loop, task in entered:
-                if not future.done():
-                    loop.call_soon_threadsafe(task.cancel)
-            raise  # once the thread is through: the run is saved by then
-
-
-def _measured(world: World) -> tuple[dict[str, Any], list[tuple[str, str, list[str], list[float]]]]:
-    """Split measures into plain ones and those broken down along an axis."""
-    metrics: dict[str, Any] = {}
-    broken = []
-    for name, value in world.measure().items():
-        if isinstance(value, By):
-            broken.append((name, value.axis, *value.pairs(world.axes)))
-        else:
-            metrics[name] = value
-    return metrics, broken
-
-
-class _world_fails:
-    """Turn an exception of a world into a WorldError that says where it arose."""
-
-    def __init__(self, world: World, doing: str) -> None:
-        self.where = f"{type(world).__name__}.{doing}"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, PopulaceError):
-            line = ""
-            while trace is not None:  # the innermost line of the world's own file
-                if trace.tb_frame.f_globals.get("__name__", "").split(".")[0] != "asyncio":
-                    line = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-                trace = trace.tb_next
-            raise WorldError(
-                f"{type(error).__name__}: {error} ({line})", where=self.where
-            ) from error
+def _written(content: bytes, file: IO[bytes]) -> int:
+    return file.write(content)
