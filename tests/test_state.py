@@ -342,7 +342,7 @@ def test_code_is_named_and_never_stored():
 
 def test_methods_and_partials_are_bound_to_the_restored_objects():
     world = Holder()
-    world.queue = [(3, world.act_later), (4, functools.partial(doubled, 4.0))]
+    world.queue = [(3, world.act_later), (4, functools.partial(doubled, x=4.0))]
     fresh = Holder(queue=[])
     restored = back(world, fresh)
     assert restored.queue[0][1].__self__ is fresh

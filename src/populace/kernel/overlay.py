@@ -112,10 +112,8 @@ class _Overlay:
         elif "method" in value:
             self._bind(value["method"][0], getattr(fresh, "__self__", _NOTHING))
         elif "partial" in value:
-            same = isinstance(fresh, functools.partial)
-            inner = (fresh.func, fresh.args, fresh.keywords) if same else (_NOTHING,) * 3
-            for item, held in zip(value["partial"], inner, strict=True):
-                self._bind(item, held)
+            for item in value["partial"]:
+                self._bind(item, _NOTHING)
 
     def _choose(self, place: int, fresh: Any) -> None:
         node = self._nodes[place]
@@ -339,7 +337,7 @@ class _Overlay:
             return self._method(held)
         if tag == "partial":
             function, args, keywords = (self._value(v, _NOTHING) for v in held)
-            return functools.partial(function, *args, **keywords)
+            return functools.partial(function, *args, **dict(keywords))
         if tag == "frame":
             return _frame(self._arrays[held], value["series"])
         if tag == "kept":

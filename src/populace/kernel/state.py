@@ -141,7 +141,7 @@ class _Capture:
         if isinstance(value, types.MethodType):
             return {"method": [self.value(value.__self__, path, lenient), value.__name__]}
         if isinstance(value, functools.partial):
-            inner = (value.func, value.args, value.keywords)
+            inner = (value.func, value.args, tuple(value.keywords.items()))
             return {"partial": [self.value(v, path, lenient) for v in inner]}
         if is_code(value):
             return {"code": code_name(value)}

@@ -204,7 +204,7 @@ class Keeping:
         tick = self._simulation.tick
         if self._vault is None or self._at == tick or not self._whole:
             return
-        about = {"records": self.recorder.position(), "versions": versions()}
+        about = {"records": self.recorder.position()}
         self._vault.write(tick_name(tick), tick, snapshot(self._simulation), about)
         self._at = tick
 

@@ -81,6 +81,7 @@ def plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of Python, the system and the packages that results depend on."""
     return dict(_versions())
 
 
