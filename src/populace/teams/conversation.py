@@ -40,6 +40,7 @@ class Ask:
     sees: tuple[int, ...]
     peers: str
     columns: Mapping[str, Any]
+    temperature: float | None = None
     asked: str = ""
     request: Request | None = None
     times: int = 0  # how often before in this conversation
@@ -127,16 +128,26 @@ class Item:
         sees: Sequence[Said] | Mapping[int, Sequence[Said]] = (),
         sample: int | Sequence[int] = 0,
         fresh: bool = False,
+        temperature: float | None = None,
         **columns: Any,
     ) -> list[Said]:
         """See `Members.ask`."""
         number, self.rounds = self.rounds, self.rounds + 1
-        asks = self._prepared(prompt, number, to, space, sees, sample, fresh, columns)
+        asks = self._prepared(prompt, number, to, space, sees, sample, fresh, temperature, columns)
         if not asks:
             return []
         await self.work.carry_out(self, number, asks)
         self._commit(number, asks)
         return [ask.said for ask in asks if ask.said is not None]
+
+    def hand_over(self, old: int, new: int) -> None:
+        """See `Members.hand_over`."""
+        for kept in (self._histories, self._turns):
+            held: dict[tuple[int, int], Any] = kept
+            own = {sample: held[m, sample] for m, sample in held if m == old}
+            for key in [key for key in held if key[0] == new]:
+                del held[key]
+            held.update({(new, sample): what for sample, what in own.items()})
 
     def random(self, name: str) -> Stream:
         """See `Members.random`."""
@@ -177,6 +188,7 @@ class Item:
         sees: Sequence[Said] | Mapping[int, Sequence[Said]],
         sample: int | Sequence[int],
         fresh: bool,
+        temperature: float | None,
         columns: Mapping[str, Any],
     ) -> list[Ask]:
         n = len(self.work.seats)
@@ -221,6 +233,7 @@ class Item:
                 tuple(s.member for s in others if s.member != member),
                 peers,
                 extra,
+                temperature,
                 times=0 if fresh else turns.get((member, one), 0),
                 nth=times.get((member, one), 0),
             )
@@ -291,11 +304,12 @@ class Item:
             return
         team = self.work.team
         typed_schema = ask.space is not None and seat.model.capabilities.schema
+        heats = (ask.temperature, prompt.temperature, team.temperature)
         ask.request = Request(
             messages=messages,
             stop=prompt.stop,
             max_tokens=prompt.max_tokens or team.max_tokens,
-            temperature=team.temperature if prompt.temperature is None else prompt.temperature,
+            temperature=next(heat for heat in heats if heat is not None),
             schema=json_schema(ask.space)
             if typed_schema and isinstance(ask.space, Record)
             else None,

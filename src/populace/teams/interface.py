@@ -159,6 +159,7 @@ class Members(Protocol):
         sees: Sequence[Said] | Mapping[int, Sequence[Said]] = (),
         sample: int | Sequence[int] = 0,
         fresh: bool = False,
+        temperature: float | None = None,
         **columns: Any,
     ) -> list[Said]:
         """Ask members, all at once on what has been said so far; answers in the order of `to`.
@@ -183,6 +184,8 @@ class Members(Protocol):
             member has a conversation of its own for each sample.
         fresh : bool
             Begin a new conversation; by default a member goes on with its own.
+        temperature : float, optional
+            In place of the prompt's or the team's.
         **columns : scalar, or mapping of position to scalar
             Further things shown, as ``{name}``.
 
@@ -191,6 +194,9 @@ class Members(Protocol):
         OutOfBudget
             If the item's budget does not hold the whole round: nobody is asked.
         """
+
+    def hand_over(self, old: int, new: int) -> None:
+        """Let member `new` go on with the conversations of `old` as if they were its own."""
 
     def random(self, name: str) -> Stream:
         """Return this question's random stream of that name (``vote/tie``), bound to one agent.

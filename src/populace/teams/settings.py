@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from populace.kernel.errors import ParameterError, nearest
@@ -58,3 +58,23 @@ def shown(columns: Mapping[str, Any], name: str, where: str) -> Any:
         )
     value = columns[name]
     return value.item() if hasattr(value, "item") else value
+
+
+def texts(
+    members: Members, given: Mapping[str, str] | Sequence[str] | None, default: str, where: str
+) -> dict[int, str]:
+    """Return a text for each member by position: what it is told of its role.
+
+    Raises
+    ------
+    ParameterError
+        If they are not one a member, or not named as the members are.
+    """
+    n = len(members)
+    if given is None:
+        return dict.fromkeys(range(n), default)
+    if isinstance(given, Mapping):
+        return by_member(members, given, where)
+    good = not isinstance(given, str) and len(given) == n
+    expect(good, f"{n} texts, one a member", given, where)
+    return dict(enumerate(given))
