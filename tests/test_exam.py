@@ -485,6 +485,18 @@ def test_a_task_can_be_configured(gym):
         assert len(item.gold) == 3
 
 
+def test_closed_answers_are_named_to_whoever_answers_and_scored_by_the_task(gym):
+    source = gym(["syllogism", "leg_counting"], 3, 0, choices={"syllogism": ["Yes", "No"]})
+    exam = Exam(source)
+    run = Simulation(exam, exam.policies()["oracle"]).run(1)
+    assert run.metrics["accuracy"].to_list() == [1.0]
+    assert [
+        item.form if isinstance(item.form, str) else item.form.name for item in source.items()
+    ] == ["choice: Yes | No"] * 3 + ["verbatim"] * 3
+    with pytest.raises(ParameterError, match="did you mean 'syllogism'"):
+        gym(["syllogism"], 1, 0, choices={"sylogism": ["Yes", "No"]})
+
+
 def test_a_wrong_task_is_a_clear_error(gym):
     with pytest.raises(ParameterError, match="did you mean 'leg_counting'"):
         gym(["leg_countin"])

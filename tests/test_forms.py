@@ -322,8 +322,8 @@ def test_programs_are_the_same_by_what_they_do():
 
 
 def test_instructions_are_one_sentence_and_followed_replies_are_read():
-    said = {"number": "7", "letter": "C", "text": "seven"}
-    for name in FORMS:
+    said = {"number": "7", "letter": "C", "text": "seven", "choice: Yes | No": "no"}
+    for name in (*(f for f in FORMS if f != "choice"), "choice: Yes | No"):
         own = form(name)
         assert isinstance(own, Form)
         assert own.name == name
@@ -360,3 +360,31 @@ def test_where_an_answer_is_stated():
     assert tagged("<answer>a</answer><answer>b</answer>") == "b"
     assert tagged("none") is None
     assert said_aloud("a <think>b</think> c") == "a  c"
+
+
+def test_a_choice_reads_an_option_that_is_stated_and_no_other():
+    own = form("choice", options=["Yes", "No", "No idea"])
+    assert own.name == "choice: Yes | No | No idea"
+    assert form(own.name).options == own.options
+    read = {
+        "Yes": "Yes",
+        "**no**.": "No",
+        "no idea": "No idea",
+        "Answer: yes, since it rains": "Yes",
+        "I think so.\nAnswer: No": "No",
+        "<answer>No idea</answer>": "No idea",
+        "Yes or no": None,
+        "Yesterday": None,
+        "I would say yes": None,
+        "It depends.\nYes": None,
+        "The answer is not yes.": None,
+        "": None,
+    }
+    assert {text: own.extract(text) for text in read} == read
+    assert all(own.extract(option) == option for option in own.options)
+
+
+@pytest.mark.parametrize("options", [[], ["Yes"], ["Yes", "yes."], ["a|b", "c"], ["", "x"], "Yes"])
+def test_options_that_cannot_be_told_apart_are_refused(options):
+    with pytest.raises(ParameterError, match="different options"):
+        form("choice", options=options)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from populace.kernel.answers import Outcome
@@ -21,6 +24,7 @@ from populace.language.model import (
     ModelTimeout,
     Reply,
     Request,
+    Scores,
 )
 
 
@@ -36,6 +40,7 @@ class Heard:
     paid: bool = False
     cut: bool = False
     error: Exception | None = None
+    confidence: float | None = None
 
 
 class _NoAnswer(Exception):
@@ -49,11 +54,15 @@ class _NoAnswer(Exception):
 async def converse(
     model: LanguageModel,
     requests: Sequence[Request],
+    choices: Sequence[tuple[str, ...]],
     store: Store | None,
     timeout: float | None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Heard]:
     """Return what became of each request, in their order.
+
+    A request that has choices is answered by one of them, drawn from the model's scores (see
+    `drawn`).
 
     Without stored answers and time-out, all are one call of the model; with them each is a call of
     its own, so that each answer is on file, or given up, as soon as it can be. What a model answers
@@ -65,7 +74,7 @@ async def converse(
         If the model cannot be asked this at all.
     """
     recorded = model.capabilities.recorded  # on file already, there at once, and nobody's bill
-    if recorded or (store is None and timeout is None):
+    if recorded or (store is None and timeout is None and not any(choices)):
         begun = clock()
         try:
             replies = await model.generate(requests)
@@ -76,12 +85,12 @@ async def converse(
         seconds = clock() - begun
         return [_heard(reply, seconds, not recorded) for reply in replies]
     if len(requests) == 1:
-        return [await _one(model, requests[0], store, timeout, clock)]
+        return [await _one(model, requests[0], store, timeout, clock, choices[0])]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_one(model, request, store, timeout, clock))
-                for request in requests
+                group.create_task(_one(model, request, store, timeout, clock, own))
+                for request, own in zip(requests, choices, strict=True)
             ]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
@@ -94,18 +103,24 @@ async def _one(
     store: Store | None,
     timeout: float | None,
     clock: Callable[[], float],
+    choices: tuple[str, ...] = (),
 ) -> Heard:
     sent = False
+
+    async def answer() -> Reply | Scores:
+        if choices:
+            return (await model.score([request], [choices]))[0]
+        return (await model.generate([request]))[0]
 
     async def call() -> dict[str, Any]:
         nonlocal sent
         sent, begun = True, clock()
         try:
             if timeout is None:
-                reply = (await model.generate([request]))[0]
+                reply = await answer()
             else:
                 async with asyncio.timeout(timeout):
-                    reply = (await model.generate([request]))[0]
+                    reply = await answer()
         except TimeoutError:
             late = ModelTimeout(f"no answer within {timeout:g} s", where=model.identity.model)
             raise _NoAnswer(late, clock() - begun) from None
@@ -125,14 +140,44 @@ async def _one(
         if store is None:
             record, paid = await call(), True
         else:
-            record, paid = await store.fetch(None, named(model.identity, request, None), call)
+            asked = named(model.identity, request, list(choices) or None)
+            record, paid = await store.fetch(None, asked, call)
     except _NoAnswer as failure:
         return _failed(failure.error, failure.seconds, sent)
     counts = record["tokens_in"], record["tokens_out"], record["seconds"], paid
     if "refused" in record:
         error = ModelRefused("the model declined", raw=record["refused"])
         return Heard(Outcome.REFUSED, record["refused"], *counts, error=error)
+    if choices:
+        kept = {name: value for name, value in record.items() if name != "seconds"}
+        text, share = drawn(request, choices, Scores.from_json(kept).probabilities)
+        return Heard(Outcome.ACTED, text, *counts, confidence=share)
     return Heard(Outcome.ACTED, record["text"], *counts, cut=record["finish"] == "length")
+
+
+def drawn(
+    request: Request, choices: Sequence[str], probabilities: Sequence[float]
+) -> tuple[str, float]:
+    """Return one of the choices, drawn at the request's temperature, and its probability.
+
+    The draw is a function of all that is asked: seed, sample and messages, and of nothing else. At
+    temperature T an option weighs ``p ** (1 / T)``, at 0 the likeliest (the first of equals) wins;
+    the probability returned is the model's own, p.
+    """
+    best = max(range(len(choices)), key=lambda i: (probabilities[i], -i))
+    if request.temperature > 0:
+        top = probabilities[best]
+        weights = [(p / top) ** (1 / request.temperature) for p in probabilities]
+        said = json.dumps([[m.role, m.content] for m in request.messages])
+        key = f"{request.seed}/{request.sample}/{said}".encode()
+        digest = blake2b(key, digest_size=8).digest()
+        bar = (int.from_bytes(digest, "little") >> 11) / 2**53 * math.fsum(weights)
+        below = 0.0
+        for i, weight in enumerate(weights):
+            below += weight
+            if bar < below:
+                return choices[i], probabilities[i]
+    return choices[best], probabilities[best]
 
 
 def _heard(reply: Reply, seconds: float, paid: bool) -> Heard:
@@ -162,12 +207,25 @@ def _failed(error: ModelError, seconds: float, paid: bool) -> Heard:
     )
 
 
-def bound(model: LanguageModel, requests: Sequence[Request]) -> tuple[int, int]:
+def bound(
+    model: LanguageModel, requests: Sequence[Request], choices: Sequence[tuple[str, ...]]
+) -> tuple[int, int]:
     """Return the most tokens that requests can read and write.
+
+    Choices are read at one token a byte at most, and one that ends each.
 
     A model that knows the costs of its answers beforehand says so in a method ``bound(request)``.
     """
     known = getattr(model, "bound", None)
+    if any(choices):
+        pairs = [
+            (
+                model.count_tokens(request.messages),
+                sum(len(c.encode()) + 1 for c in own) if own else request.max_tokens,
+            )
+            for request, own in zip(requests, choices, strict=True)
+        ]
+        return sum(a for a, _ in pairs), sum(b for _, b in pairs)
     if known is not None:
         pairs = [known(request) for request in requests]
         return sum(a for a, _ in pairs), sum(b for _, b in pairs)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from populace.kernel.answers import Outcome
 from populace.kernel.errors import ParameterError, PolicyError
 from populace.kernel.schema import json_schema
-from populace.kernel.spaces import Record, Space, Text
+from populace.kernel.spaces import Choice, Record, Space, Text
 from populace.kernel.streams import Stream
+from populace.language.forms.choice import Choice as OneOf
 from populace.language.model import Label, Message, Request
 from populace.teams.calling import Tally
 from populace.teams.interface import Question, Said
@@ -46,6 +47,7 @@ class Ask:
     times: int = 0  # how often before in this conversation
     nth: int = 0  # how often before at all, of this sample
     said: Said | None = None
+    choices: tuple[str, ...] = ()  # scored by the model, where its words are not asked for
 
 
 class Item:
@@ -303,6 +305,8 @@ class Item:
             ask.asked = "\n\n".join(message.content for message in messages)
             return
         team = self.work.team
+        if team.scored and seat.model.capabilities.score:
+            ask.choices = self._options(ask.space)
         typed_schema = ask.space is not None and seat.model.capabilities.schema
         heats = (ask.temperature, prompt.temperature, team.temperature)
         ask.request = Request(
@@ -324,6 +328,13 @@ class Item:
             ),
         )
 
+    def _options(self, space: Space | None) -> tuple[str, ...]:
+        """Return what a closed answer may be, nothing where it is open."""
+        closed = self.form if space is None else space
+        if isinstance(closed, SpaceForm):
+            closed = closed.space
+        return closed.options if isinstance(closed, (Choice, OneOf)) else ()
+
     def _exam_item(self, ask: Ask) -> str | None:
         """Return the exam item whose question is asked, if that is all that is asked."""
         item = self.question.columns.get("item")
@@ -333,13 +344,18 @@ class Item:
     # -- what came of it -------------------------------------------------------------------------
 
     def read(
-        self, ask: Ask, number: int, text: str, tokens_in: int = 0, tokens_out: int = 0
+        self,
+        ask: Ask,
+        number: int,
+        text: str,
+        tokens_in: int = 0,
+        tokens_out: int = 0,
+        sure: float | None = None,
     ) -> Said:
-        """Return what a member wrote as an answer, or as an invalid one."""
+        """Return what a member wrote as an answer, or as an invalid one; `sure` if it is known."""
         space, prompt = ask.space, ask.prompt
         answer: Any
         fields: Mapping[str, Any] = _EMPTY
-        sure: float | None = None
         if isinstance(space, Record):
             found = typed(text, space)
             answer = None
@@ -352,7 +368,8 @@ class Item:
             if prompt.fields:
                 fields = marked(text, prompt.fields)
                 whole = str(fields.get("answer", text))
-                sure = confidence(fields.get("confidence"), prompt.fields.get("confidence"))
+                told = confidence(fields.get("confidence"), prompt.fields.get("confidence"))
+                sure = told if sure is None else sure
             form = self.form if space is None else SpaceForm(space)
             answer = form.extract(whole)
             if space is None:
@@ -415,3 +432,8 @@ def _stated(found: Mapping[str, Any], space: Record) -> float | None:
     low, high = getattr(stated, "low", None), getattr(stated, "high", None)
     bounds = None if low is None or high is None else (float(low), float(high))
     return confidence(found["confidence"], bounds)
+
+
+def put(asks: Sequence[Ask]) -> tuple[list[Request], list[tuple[str, ...]]]:
+    """Return what is put to a model: requests, and the choices that are scored for each."""
+    return [ask.request for ask in asks if ask.request], [ask.choices for ask in asks]

@@ -25,7 +25,7 @@ from populace.kernel.spend import MEASURES
 from populace.kernel.streams import Stream
 from populace.language.model import LanguageModel
 from populace.teams.calling import Heard, Tally, bound, converse
-from populace.teams.conversation import Ask, Item
+from populace.teams.conversation import Ask, Item, put
 from populace.teams.interface import OutOfBudget, Question, Said, Verdict
 from populace.teams.prompting import Wordings, questions, safe, spread, words
 from populace.teams.reading import Form, SpaceForm
@@ -354,19 +354,17 @@ class Work:
                 ready.set_result(True)
             store = None if resources is None else resources.answers
             jobs = [
-                converse(model, [ask.request for ask in held if ask.request], store, team.timeout)
+                converse(model, *put(held), store, team.timeout)
                 for model, held in groups
                 if model is not None
             ]
             heard = [await jobs[0]] if len(jobs) == 1 else await _together(jobs)
+            now = Tally()
             for (model, _), came in zip(groups, heard, strict=True):
                 assert model is not None
-                item.tally.add(model.identity.model, came)
+                for tally in (item.tally, now) if holds else (item.tally,):
+                    tally.add(model.identity.model, came)
             if holds:
-                now = Tally()
-                for (model, _), came in zip(groups, heard, strict=True):
-                    assert model is not None
-                    now.add(model.identity.model, came)
                 logical, billed = now.totals(resources)
                 for budget, hold in zip(budgets, holds, strict=True):
                     hold.settle(logical if budget is item.budget else billed)
@@ -374,7 +372,7 @@ class Work:
             for ask, one in zip(held, came, strict=True):
                 counts = one.tokens_in, one.tokens_out
                 if one.outcome == Outcome.ACTED:
-                    ask.said = item.read(ask, number, one.text, *counts)
+                    ask.said = item.read(ask, number, one.text, *counts, one.confidence)
                 else:
                     ask.said = item.silent(ask, number, one.outcome, one.text, *counts)
                 if ask.said.outcome != Outcome.ACTED:
@@ -391,7 +389,7 @@ class Work:
             tokens, dollars = 0, 0.0
             for model, held in groups:
                 assert model is not None
-                read, write = bound(model, [ask.request for ask in held if ask.request])
+                read, write = bound(model, *put(held))
                 tokens += read + write
                 price = None
                 if resources is not None:

@@ -71,6 +71,10 @@ class Team:
         Of calls, where the prompt says nothing.
     timeout : float, optional
         Seconds until a call is cancelled.
+    scored : bool
+        Where an answer is one of some options (`Choice`, or the form ``choice``), models that score
+        are asked for the probability of each instead of a reply: the answer is drawn from them at
+        `temperature`, and its probability is its confidence.
     **settings
         Of the structure.
 
@@ -97,6 +101,7 @@ class Team:
         temperature: float = 1.0,
         max_tokens: int = 1024,
         timeout: float | None = None,
+        scored: bool = False,
         **settings: Any,
     ) -> None:
         if isinstance(structure, str):
@@ -121,6 +126,7 @@ class Team:
             if value is not None and not (isinstance(value, (int, float)) and value >= 0):
                 raise ParameterError(f"expected {what} of 0 or more, got {value!r}", where="Team")
         self.temperature, self.timeout = float(temperature), timeout
+        self.scored = bool(scored)
         self.settings = settings
         _check_settings(structure, settings, self.structure_name)
         self.resources: Resources | None = None
@@ -272,6 +278,7 @@ class Team:
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "timeout": self.timeout,
+            "scored": self.scored,
         }
 
     def __repr__(self) -> str:

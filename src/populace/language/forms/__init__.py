@@ -12,6 +12,7 @@ from typing import Any
 
 from populace.kernel.errors import ParameterError, nearest
 from populace.language.forms.base import Answer, Form
+from populace.language.forms.choice import Choice
 from populace.language.forms.letter import Letter
 from populace.language.forms.number import Number
 from populace.language.forms.structured import Code, Json
@@ -20,6 +21,7 @@ from populace.language.forms.texts import Text, Verbatim
 __all__ = [
     "FORMS",
     "Answer",
+    "Choice",
     "Code",
     "Form",
     "Json",
@@ -40,6 +42,7 @@ def _latex(**options: Any) -> Form:
 FORMS: dict[str, Callable[..., Form]] = {
     "number": Number,
     "letter": Letter,
+    "choice": Choice,
     "text": Text,
     "latex": _latex,
     "code": Code,
@@ -54,8 +57,8 @@ def form(name: str | Form, **options: Any) -> Form:
     Parameters
     ----------
     name : str or Form
-        ``number``, ``letter``, ``text``, ``latex``, ``code``, ``json`` or ``verbatim``; a form is
-        returned as it is.
+        ``number``, ``letter``, ``choice``, ``text``, ``latex``, ``code``, ``json`` or ``verbatim``;
+        ``choice: Yes | No`` names its options; a form is returned as it is.
     **options
         Of that form's class.
 
@@ -72,6 +75,9 @@ def form(name: str | Form, **options: Any) -> Form:
     """
     if isinstance(name, Form):
         return name
+    name, colon, rest = name.partition(":")
+    if colon and name == "choice":
+        options = {"options": [option.strip() for option in rest.split("|")], **options}
     if name not in FORMS:
         raise ParameterError(f"no answer form {name!r}; {nearest(str(name), FORMS)}", where="form")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 Answer = str | int | float
 
@@ -19,7 +19,7 @@ class Form(ABC):
         One sentence that tells a model how to state its answer.
     """
 
-    name: ClassVar[str]
+    name: str
     instruction: str
 
     @abstractmethod

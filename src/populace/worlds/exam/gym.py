@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import Any
 
 from populace.kernel.errors import ParameterError, PopulaceError, nearest
+from populace.language.forms import Choice
 from populace.language.worker import Worker, WorkerFailed
 from populace.worlds.exam.item import Item
 
@@ -28,6 +29,9 @@ class ReasoningGym:
     seed : int
     config : mapping, optional
         Of the tasks: ``{"leg_counting": {"max_animals": 5}}``.
+    choices : mapping, optional
+        What the answers of a task may be, ``{"syllogism": ["Yes", "No"]}``: its items have the form
+        ``choice``, so that models can be asked to score the options.
 
     Raises
     ------
@@ -42,6 +46,7 @@ class ReasoningGym:
         size: int = 50,
         seed: int = 0,
         config: Mapping[str, Mapping[str, Any]] | None = None,
+        choices: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if importlib.util.find_spec("reasoning_gym") is None:
             raise ParameterError(
@@ -58,7 +63,8 @@ class ReasoningGym:
         if tasks == ["all"]:
             tasks = [name for name in known if name != "composite"]  # which is made of others
         self.config = {name: dict(of) for name, of in (config or {}).items()}
-        for name in (*tasks, *self.config):
+        self.forms = {name: Choice(options) for name, options in (choices or {}).items()}
+        for name in (*tasks, *self.config, *self.forms):
             if name not in known:
                 raise ParameterError(
                     f"no task {name!r}; {nearest(name, known)}", where="reasoning-gym"
@@ -90,7 +96,7 @@ class ReasoningGym:
         return Item(
             f"{task}/{self.seed}/{index}",
             question,
-            "verbatim",
+            self.forms.get(task, "verbatim"),
             gold,
             task,
             category,
