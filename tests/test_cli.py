@@ -398,7 +398,7 @@ def test_help_and_version(cli: Any) -> None:
 
 def test_the_page_on_the_command_line_is_true(cli: Any, tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
-    commands = [["run"], ["sweep"], ["estimate"], ["prompt", "check"]]
+    commands = [["run"], ["sweep"], ["compare"], ["estimate"], ["prompt", "check"]]
     commands += [["model", name] for name in ("get", "list", "check")]
     commands += [["answers", name] for name in ("stats", "export", "import", "prune")]
     known = {

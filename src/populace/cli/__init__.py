@@ -1,6 +1,7 @@
-"""The command line: ``populace run | list | show | report``, and what language minds need."""
+"""The command line: ``populace run | list | show | report | compare``, and what models need."""
 
 from populace.cli import (  # noqa: F401 - they add their commands to main
+    comparing,
     model_commands,
     recorded_commands,
     sweep_commands,

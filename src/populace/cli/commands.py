@@ -185,8 +185,10 @@ def show(directory: Path, as_json: bool, debug: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="By default DIR/report.html.")
 @debug_option
 def report(directory: Path, out: Path | None, debug: bool) -> None:
-    """Write the report of a run: one HTML file that opens anywhere."""
-    from populace.reports import write_report
+    """Write the report of a run or a comparison: one HTML file that opens anywhere."""
+    from populace.reports import write_comparison, write_report
+    from populace.studies.comparison import is_comparison
 
     with failing(debug):
-        click.echo(write_report(directory, out))
+        write = write_comparison if is_comparison(directory) else write_report
+        click.echo(write(directory, out))

@@ -1,5 +1,6 @@
-"""The report of a run: one HTML file that opens anywhere, offline."""
+"""Reports of runs and comparisons: one HTML file each, that opens anywhere, offline."""
 
+from populace.reports.comparison import write_comparison
 from populace.reports.page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_comparison", "write_report"]

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from populace.records import read
 from populace.records.files import write_atomically
 from populace.reports.payload import payload
 
-_SCRIPTS = ("draw.js", "plot.js", "map.js", "panel.js", "page.js")
+RUN = ("draw.js", "plot.js", "map.js", "panel.js", "parts.js", "page.js")
 
 
 def write_report(path: str | Path, out: str | Path | None = None) -> Path:
@@ -54,11 +55,11 @@ def write_report(path: str | Path, out: str | Path | None = None) -> Path:
     return target
 
 
-def render(data: dict[str, Any]) -> str:
-    """Return the page that shows `data` (see `populace.reports.payload`)."""
+def render(data: dict[str, Any], scripts: Sequence[str] = RUN) -> str:
+    """Return the page that shows `data` (see `populace.reports.payload`) by some scripts."""
     folder = files("populace.reports") / "page"
     style = (folder / "report.css").read_text(encoding="utf-8")
-    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in scripts)
     policy = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'"
     parts = {
         "policy": policy,
