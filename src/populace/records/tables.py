@@ -409,6 +409,7 @@ def _schemas() -> dict[str, dict[str, Any]]:
             "tokens_in": number,
             "tokens_out": number,
             **dict.fromkeys(("votes", "reason"), text),
+            "answering": pl.Boolean,
         },
         "reference": {"tick": number, "measure": text, "value": real},
     }

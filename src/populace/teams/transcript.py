@@ -30,6 +30,7 @@ COLUMNS = (
     "tokens_out",
     "votes",
     "reason",
+    "answering",  # whether it answers the question itself; a judge's pick or a summary does not
 )
 
 Row = tuple[Any, ...]  # in the order of `COLUMNS`
@@ -64,6 +65,7 @@ def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[
                     said.tokens_out,
                     None,
                     None,
+                    item.answers(ask),
                 )
             )
     votes = as_json([[a, w] for a, w in verdict.votes.items()]) if verdict.votes else None
@@ -86,6 +88,7 @@ def rows(item: Item, verdict: Verdict, team: str, names: Sequence[str]) -> list[
             0,
             votes,
             verdict.reason,
+            False,
         )
     )
     return told

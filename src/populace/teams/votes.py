@@ -75,7 +75,7 @@ def plurality(
     best = leaders(votes)
     answer, drawn = best[0], False
     if len(best) > 1:
-        best = _surest(best, ballots)
+        best = surest(best, ballots)
         drawn = len(best) > 1
         answer = best[_draw(len(best), random)]
     total = math.fsum(map(abs, votes.values()))
@@ -199,7 +199,7 @@ def unanimous(said: Sequence[Said]) -> bool:
     return all(one.votes for one in said) and len({one.answer for one in said}) == 1
 
 
-def _surest(tied: Sequence[Any], ballots: Mapping[Any, list[tuple[Said, float]]]) -> list[Any]:
+def surest(tied: Sequence[Any], ballots: Mapping[Any, list[tuple[Said, float]]]) -> list[Any]:
     """Return those of the tied answers whose voters state the higher mean confidence."""
     means = {}
     for answer in tied:

@@ -289,6 +289,28 @@ class Exam(World):
             }
         )
 
+    def graded(self, transcript: pl.DataFrame) -> pl.DataFrame:
+        """Return a run's table ``transcript`` with ``correct``: every answer in it, as if given.
+
+        Each different answer to an item is scored once. Null without an answer, where the verifier
+        did not come to an end, and in rows that do not answer the item's question.
+        """
+        import polars as pl
+
+        scored: dict[tuple[int, str], float | None] = {}
+        marks: list[bool | None] = []
+        ours = (pl.col("answering") | (pl.col("prompt") == "verdict")).fill_null(True)
+        rows = transcript.select("agent", "answer", ours=ours).iter_rows()
+        for agent, answer, counts in rows:
+            key = (int(self.items.item[agent]), answer)
+            if answer is not None and counts and key not in scored:
+                marker = self._paper.markers[key[0]]
+                read = marker.form.extract(answer)
+                scored[key] = None if read is None else _score(marker, read)
+            score = scored.get(key) if counts else None
+            marks.append(None if score is None else score >= self.threshold)
+        return transcript.with_columns(correct=pl.Series(marks, dtype=pl.Boolean))
+
     def data(self) -> Mapping[str, str]:
         """Return sha256 of the items: names, questions and gold answers."""
         return {"items": self._paper.digest}
