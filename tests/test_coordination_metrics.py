@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from populace import Choice, Population, Simulation, World
-from populace.language import Scripted
 from populace.kernel.errors import ParameterError, RecordError
+from populace.language import Scripted
 from populace.records.tables import empty
 from populace.teams.metrics import effective, k_star, leave_one_out, metrics, redundancy
 from populace.teams.structures.consistency import self_consistency
