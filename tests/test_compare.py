@@ -162,6 +162,27 @@ def test_a_swapped_group_keeps_its_agents_and_its_draws():
     assert (found.runs["difference"] == 0).all()
 
 
+def test_two_groups_may_trade_their_minds():
+    """Each takes the other's: the same agents, so the same as shares the other way round."""
+    shares = {"careless": 1, "watchful": 2}
+    cast = Cast(dict(Contagion(people=100).policies()), shares=shares)
+    traded = Arm("traded", cast=cast, swap={"careless": "watchful", "watchful": "careless"})
+    renamed = {"careless": "watchful", "watchful": "careless"}
+    offered = Contagion(people=100).policies()
+    other = Cast({n: offered[renamed.get(n, n)] for n in offered}, shares=shares)
+    found = compare(
+        "contagion",
+        [Arm("by hand", cast=other), traded, Arm("untouched", cast=cast)],
+        3,
+        ticks=12,
+        parameters={"people": 200, "seeds": 0.05},
+        measures=["attack_rate"],
+        backend="serial",
+    )
+    assert row(found, "attack_rate", "traded")["difference"] == 0
+    assert row(found, "attack_rate", "untouched")["difference"] != 0
+
+
 def test_casts_of_arms_are_copied_for_every_run():
     cast = Cast({"yes": lambda o: 1})
     assert len(noise([Arm("a"), Arm("b", cast=cast)], 3).seeds) == 3

@@ -129,8 +129,8 @@ class Arms:
         if not isinstance(world, World):
             raise ParameterError(f"expected a World, got {world!r:.60}", where=arm.label)
         cast = cast_of(arm.cast, world)
-        for old, new in arm.swap.items():
-            cast = swapped(cast, world, old, new, arm)
+        if arm.swap:
+            cast = swapped(cast, world, arm)
         return {"world": world, "cast": cast, "interventions": gathered(arm.interventions)}
 
 
@@ -149,8 +149,8 @@ def cast_of(given: Any, world: World) -> Any:
     return copy.deepcopy(given)
 
 
-def swapped(cast: Any, world: World, old: str, new: str, arm: Arm) -> Any:
-    """Return the cast with the mind of the group `old` replaced by the mind named `new`.
+def swapped(cast: Any, world: World, arm: Arm) -> Any:
+    """Return the cast with the groups' minds replaced as the arm says, all at once.
 
     Raises
     ------
@@ -162,28 +162,37 @@ def swapped(cast: Any, world: World, old: str, new: str, arm: Arm) -> Any:
     casts = cast if isinstance(cast, Mapping) else {"": cast}
     own = {key: each for key, each in casts.items() if isinstance(each, Cast)}
     groups = [name for each in own.values() for name in each.names]
-    if old not in groups:
-        raise CastError(f"no group {old!r} to swap; {nearest(old, groups)}", where=arm.label)
-    for each in own.values():
-        if old in each.names:  # the cast is ours: made or copied for this run
-            mind = _mind(new, cast_of(arm.cast, world), world, arm)
-            each.policies[old] = as_policy(mind, old)
+    for old in arm.swap:
+        if old not in groups:
+            raise CastError(f"no group {old!r} to swap; {nearest(old, groups)}", where=arm.label)
+    minds = [  # before any is replaced, so that two groups may trade
+        (each, old, _mind(new, own, world, arm))
+        for old, new in arm.swap.items()
+        for each in own.values()
+        if old in each.names
+    ]
+    for each, old, mind in minds:  # the cast is ours: made or copied for this run
+        each.policies[old] = as_policy(mind, old)
     return cast
 
 
-def _mind(name: str, again: Any, world: World, arm: Arm) -> Any:
-    """Return a mind by name, not shared with any group: from the cast made again, or elsewhere."""
-    casts = list(again.values()) if isinstance(again, Mapping) else [again]
-    known: dict[str, Any] = dict(world.policies())
-    for each in casts:
-        if isinstance(each, Cast):
-            known.update(each.policies)
-    if name in known:
-        return known[name]
+def _mind(name: str, casts: Mapping[str, Cast], world: World, arm: Arm) -> Any:
+    """Return a mind by name, shared with no group."""
+    for key, cast in casts.items():
+        if name in cast.policies:
+            try:
+                return copy.deepcopy(cast.policies[name])
+            except Exception:  # an open model, for instance: it is made again with its cast
+                again = cast_of(arm.cast, world)
+                again = again[key] if isinstance(again, Mapping) else again
+                return again.policies[name]
+    if name in (offered := world.policies()):
+        return offered[name]
     if name in registered("policy"):
         found = load("policy", name)
         return found() if isinstance(found, type) else found
-    names = [*known, *registered("policy")]
+    known = [each for cast in casts.values() for each in cast.names]
+    names = {*known, *world.policies(), *registered("policy")}
     raise CastError(f"no mind is named {name!r}; {nearest(name, names)}", where=arm.label)
 
 
