@@ -103,16 +103,11 @@ def compare_command(what: tuple[str, ...], **options: Any) -> None:
     WORLD with --arm or --swap, a STUDY.toml, or directories of runs or sweeps that are there.
     """
     given = Options(**options)
-    try:
-        with failing(given.debug, given.as_json):
-            comparison = _dispatch(what, given)
-        if comparison is not None:
-            with failing(given.debug, given.as_json, FAILED):
-                _tell(comparison, given)
-    except KeyboardInterrupt:
-        again = "" if given.to is None else f"; the same command goes on in {given.to}"
-        click.echo(f"Interrupted{again}.", err=True)
-        raise SystemExit(INTERRUPTED) from None
+    with failing(given.debug, given.as_json):
+        comparison = _dispatch(what, given)
+    if comparison is not None:
+        with failing(given.debug, given.as_json, FAILED):
+            _tell(comparison, given)
 
 
 # Studies of other kinds, by the name of their world: each carries out a study's file by itself.
@@ -179,21 +174,25 @@ def _run(world: Any, common: Any, arms: list[Any], options: Options, study: dict
     name = world if isinstance(world, str) else Path(world.text.rpartition(":")[0]).stem
     folder = _fresh(name) if options.to is None else options.to
     silent = options.quiet or options.as_json
-    with _terminate_as_interrupt(), _watching(name, silent, len(arms)) as progress:
-        return compare(
-            world,
-            arms,
-            seeds,
-            ticks=options.ticks if options.ticks is not None else study.get("ticks"),
-            parameters=common.parameters,
-            cast=common.cast,
-            interventions=common.interventions,
-            resources=resources,
-            workers=options.workers,
-            to=folder,
-            progress=progress,
-            **_analysis(options, study),
-        )
+    try:
+        with _terminate_as_interrupt(), _watching(name, silent, len(arms)) as progress:
+            return compare(
+                world,
+                arms,
+                seeds,
+                ticks=options.ticks if options.ticks is not None else study.get("ticks"),
+                parameters=common.parameters,
+                cast=common.cast,
+                interventions=common.interventions,
+                resources=resources,
+                workers=options.workers,
+                to=folder,
+                progress=progress,
+                **_analysis(options, study),
+            )
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted; with --to {folder} the same command goes on.", err=True)
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _gathered(what: tuple[str, ...], options: Options) -> Any:
