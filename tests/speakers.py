@@ -77,13 +77,15 @@ def play(
     n=3,
     *,
     options="ABC",
+    space=None,
     columns=None,
     calls=None,
     agent=0,
     seed=0,
     **settings,
 ):
-    """Run a structure with members m0, m1, ... on one question with choices `options`.
+    """Run a structure with members m0, m1, ... on one question with choices `options`, or
+    another `space`.
 
     `script` maps (member, round) or (member, round, sample) to what a member says, or to an
     `Outcome` where its call fails; or is a function of (member, round, sample, what it reads).
@@ -107,7 +109,7 @@ def play(
     team = Team(members, structure, budget=budget, **settings)
     observation = Observation(
         "answer",
-        Choice(list(options)),
+        Choice(list(options)) if space is None else space,
         Population(agent + 1)[[agent]],
         0,
         see=(),

@@ -44,8 +44,9 @@ def plurality(
     -------
     Verdict
         ``votes`` in the order in which the answers were first said; ``confidence`` is the winner's
-        share of the (absolute) weight; ``text`` the words of the first who said it. With no vote at
-        all the answer is None and the outcome that of most of `said`.
+        share of the (absolute) weight; ``text`` the words of the first who said it, of a typed
+        document those of its field ``answer``. With no vote at all the answer is None and the
+        outcome that of most of `said`.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def plurality(
     total = math.fsum(map(abs, votes.values()))
     return Verdict(
         answer,
-        text=ballots[answer][0][0].text,
+        text=_words(ballots[answer][0][0]),
         confidence=max(0.0, votes[answer]) / total if total > 0 else 0.0,
         votes=votes,
         tie=drawn,
@@ -228,6 +229,11 @@ def _trust(one: Said, calibration: Map | Mapping[int, Map] | None) -> float:
         mapped = calibration[one.member]
     assert callable(mapped)
     return float(log_odds(mapped(one.confidence)))
+
+
+def _words(said: Said) -> str:
+    stated = said.fields.get("answer")
+    return stated if isinstance(stated, str) else said.text
 
 
 def _silence(said: Sequence[Said]) -> Outcome:
