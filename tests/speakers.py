@@ -33,10 +33,11 @@ def watched(team):
 
 @dataclass
 class Played:
-    """What came of it: the verdict, and the asks of each round."""
+    """What came of it: the verdict, the asks of each round, and the transcript's rows."""
 
     verdict: object
     rounds: list
+    transcript: list
 
     @property
     def prompts(self):
@@ -119,4 +120,4 @@ def play(
     )
     items = watched(team)
     work = asyncio.run(team.decide(observation, None, "team"))
-    return Played(work.verdicts[0], items[0].committed())
+    return Played(work.verdicts[0], items[0].committed(), team.transcript())

@@ -15,8 +15,6 @@ from populace.teams.structures.dylan import dylan, importance, team_importance
 from populace.teams.structures.mixture import mixture
 from populace.teams.structures.refine import refine
 from populace.teams.structures.selforg import contributions, depths, graph, selforg
-from populace.teams.transcript import COLUMNS
-from populace.teams.transcript import rows as transcript
 from tests.speakers import play
 from tests.test_team_structures import WORDS, rounds
 
@@ -134,13 +132,7 @@ def test_importance_over_a_development_set_comes_from_the_transcript():
     for agent in range(4):
         played = play(dylan, layered("ABCA", "AAAA"), 4, agent=agent)
         names = [f"m{i}" for i in range(4)]
-
-        class Item:
-            question = type("Q", (), {"tick": 0, "agent": agent})
-            committed = staticmethod(lambda played=played: played.rounds)
-
-        told = transcript(Item, played.verdict, "team", names)
-        found[agent] = [dict(zip(COLUMNS, row, strict=True)) for row in told]
+        found[agent] = played.transcript
         expected = dict.fromkeys(names, 0.0)
         for ask in played.rounds[-1]:
             expected[f"m{ask.member}"] += 1 / 3
