@@ -11,6 +11,7 @@ from populace.kernel.streams import Streams
 from populace.language.model import ModelRefused, ModelTimeout, ModelUnavailable
 from populace.language.scripted import Scripted
 from populace.teams.team import Team
+from populace.teams.transcript import COLUMNS
 
 FAILURES = {
     Outcome.FAILED: ModelUnavailable,
@@ -119,5 +120,6 @@ def play(
         stream="exam",
     )
     items = watched(team)
-    work = asyncio.run(team.decide(observation, None, "team"))
-    return Played(work.verdicts[0], items[0].committed(), team.transcript())
+    work = asyncio.run(team.decide(observation, None, "team", 1))
+    told = [dict(zip(COLUMNS, row, strict=True)) for rows in work.rows for row in rows]
+    return Played(work.verdicts[0], items[0].committed(), told)
