@@ -15,6 +15,11 @@
     use = "language"
     model = "embedded"
     prompts = "prompts.toml" # beside this file
+
+    [policies.panel]         # a team (see `populace.cli.teaming`)
+    use = "team"
+    structure = "debate"
+    members = ["embedded", "thinker", "rule"]
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ from typing import Any
 
 from populace.cli.finding import find
 from populace.cli.speaking import is_language, language_mind
+from populace.cli.teaming import team_mind
 from populace.kernel.cast import Cast
 from populace.kernel.errors import CastError, ParameterError, RegistryError, nearest
 from populace.kernel.parameters import parameters
@@ -161,8 +167,10 @@ def _policy(name: str, definitions: _Definitions, offered: Mapping[str, Any]) ->
         return mind if to is None else Fallback(mind, to=_fallback(to, name, offered))
     if base is not None:
         return _remade(base, given, name) if given else base
+    if use == "team":
+        return _team(name, given, definitions, offered)
     if ":" not in use and use not in registered("policy"):
-        known = [*offered, *registered("policy"), "language"]
+        known = [*offered, *registered("policy"), "language", "team"]
         raise CastError(f"no policy is named {use!r}; {nearest(use, known)}", where="cast")
     try:
         found = find("policy", use)
@@ -173,6 +181,25 @@ def _policy(name: str, definitions: _Definitions, offered: Mapping[str, Any]) ->
     if given:
         raise ParameterError(f"{use} takes no parameters", where=f"policy {name!r}")
     return found
+
+
+def _team(
+    name: str, given: dict[str, Any], definitions: _Definitions, offered: Mapping[str, Any]
+) -> Any:
+    """Return a team, whose members may be other policies of the file."""
+    others = {each: table for each, table in definitions.tables.items() if each != name}
+    rest = _Definitions(others, definitions.folder, definitions.progress)
+
+    def member(one: str) -> Any:
+        known = one in others or one in offered or one in registered("policy")
+        return _policy(one, rest, offered) if known else None
+
+    try:
+        to = given.pop("fallback", None)
+        team = team_mind(name, given, definitions.folder, member, definitions.progress)
+    except ParameterError as error:
+        raise ParameterError(error.what, where=f"policy {name!r}", mend=error.mend) from None
+    return team if to is None else Fallback(team, to=_fallback(to, name, offered))
 
 
 def _fallback(to: Any, name: str, offered: Mapping[str, Any]) -> Any:

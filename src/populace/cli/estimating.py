@@ -32,7 +32,9 @@ from populace.language.rehearsal import RULES, Asking, Rehearsal, Rule
 if TYPE_CHECKING:
     from populace.records import Run
     from populace.records.answers import AnswerStore
-    from populace.simulation import Simulation
+    from populace.teams.team import Team
+from populace.simulation import Simulation
+from populace.teams.team import Team
 
 Span = list[float]  # lowest and highest
 _NEVER = 2**62  # prompts that a surrogate would have to learn from
@@ -143,6 +145,11 @@ def _rehearsed(
     policies = [p for cast in simulation.casts.values() for p in cast.policies.values()]
     if any(map(asks_a_person, policies)):
         raise CastError("a person decides in this cast", mend="estimate it without the person")
+    if any(isinstance(each, Team) for policy in policies for each in wrapped(policy)):
+        raise CastError(
+            "a team decides in this cast: what it asks depends on what its members say",
+            mend="give the team a budget an item, which bounds it",
+        )
     stand_ins: dict[int, Rehearsal] = {}
     for policy in policies:
         for mind in languages(policy):

@@ -13,7 +13,7 @@ from populace.kernel.errors import RegistryError, nearest
 from populace.kernel.registry import load
 from populace.kernel.world import World
 
-Sort = Literal["world", "policy", "model"]
+Sort = Literal["world", "policy", "model", "structure"]
 
 
 def find(sort: Sort, text: str) -> Any:
