@@ -89,6 +89,22 @@ def test_an_items_budget_counts_stored_answers_as_if_they_were_bought():
     assert replayed.spend["billed_calls"].sum() == 0
 
 
+@pytest.mark.parametrize("answers", [None, "file"])
+def test_one_question_is_never_put_twice_to_a_model(answers, tmp_path):
+    async def again(members, question):
+        first = await members.ask(to=[0, 0, 1], sample=[0, 0, 1], fresh=True)
+        second = await members.ask(to=[0, 1], sample=[0, 1], fresh=True)
+        assert [said.text for said in first[1:]] == [said.text for said in second]
+        return plurality(first)
+
+    made = models(1, 2)
+    store = None if answers is None else tmp_path / "answers.sqlite"
+    run = Simulation(Sums(3), Team(made, again), answers=store).run(1)
+    assert [len(model.asked) for model in made.values()] == [3, 3]
+    assert run.spend["logical_calls"].to_list() == [9, 6]
+    assert run.spend["billed_calls"].to_list() == [3, 3]
+
+
 def test_the_runs_budget_holds_and_stops_the_run():
     budget = Budget(calls=10)
     run = Simulation(Sums(4), Team(models(1, 1, 2), debate, wording=WORDING), budget=budget).run(2)

@@ -95,14 +95,15 @@ def test_a_wrong_team_is_told(name):
 
 def test_a_teams_cost_is_not_guessed():
     text = CliRunner().invoke(
-        main, [
+        main,
+        [
             "estimate",
             "populace.worlds.contagion:Contagion",
             "--set",
             "people=20",
             "--cast",
             "cast.toml",
-        ]
+        ],
     )
     assert text.exit_code != 0
     assert "a team decides in this cast" in text.output

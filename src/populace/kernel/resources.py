@@ -35,6 +35,8 @@ class Resources:
     ledger : Ledger
     answers : Store or None
         None: nothing is kept.
+    lasting : bool
+        Whether `answers` outlives the run, or may have been filled before it.
     policy : str
         Name of the policy in the cast, under which it books what it spends.
     agents : int
@@ -52,6 +54,7 @@ class Resources:
     budget: Budget = field(default_factory=Budget)
     ledger: Ledger = field(default_factory=Ledger)
     answers: Store | None = None
+    lasting: bool = True
     policy: str = ""
     agents: int = 0
     prices: Prices = field(default_factory=Prices)

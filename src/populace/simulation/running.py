@@ -133,6 +133,7 @@ class Simulation:
             records.check_measures(known)
             self._unchecked = False
         self._minds = Minds(self.casts, streams, self._watched, turns)
+        lasting = answers is not None
         if answers is None and any(cast.spends for cast in self.casts.values()):
             answers = AnswerStore(None)
         elif isinstance(answers, (str, Path)):
@@ -140,6 +141,7 @@ class Simulation:
         self.resources = Resources(
             budget=budget or Budget(),
             answers=answers,
+            lasting=lasting,
             prices=prices or Prices(),
             abort_failures=abort_failures,
         )

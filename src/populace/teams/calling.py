@@ -262,6 +262,12 @@ class Tally:
                 row[6] += one.tokens_out
                 row[7] += one.seconds
 
+    def include(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        for model, row in other.rows.items():
+            held = self.rows.get(model)
+            self.rows[model] = list(row if held is None else map(sum, zip(held, row, strict=True)))
+
     @property
     def paid(self) -> int:
         """Calls that were paid."""

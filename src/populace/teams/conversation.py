@@ -17,7 +17,7 @@ from populace.kernel.spaces import Choice, Record, Space, Text
 from populace.kernel.streams import Stream
 from populace.language.forms.choice import Choice as OneOf
 from populace.language.model import Label, Message, Request
-from populace.teams.calling import Tally
+from populace.teams.calling import Heard, Tally
 from populace.teams.interface import Question, Said
 from populace.teams.prompting import Peers, Prompt, safe, words
 from populace.teams.reading import Form, SpaceForm, as_json, confidence, marked, typed
@@ -79,6 +79,7 @@ class Item:
         "form",
         "index",
         "inner",
+        "known",
         "pending",
         "question",
         "rounds",
@@ -99,6 +100,7 @@ class Item:
         self.work, self.index, self.question = work, index, question
         self.form, self.seed, self.budget = form, seed, budget
         self.tally = Tally()
+        self.known: dict[Any, Heard] = {}  # what models said, where no store keeps it
         self.inner: list[Any] = []  # transcript rows of members that are teams
         self.pending = 0  # asks that wait for the runtime's next wave
         self.rounds = 0

@@ -11,24 +11,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from populace.kernel.answers import Outcome
-from populace.kernel.budget import Budget, Hold
+from populace.kernel.budget import Budget
 from populace.kernel.errors import BudgetError, PolicyError
 from populace.kernel.observation import Observation
 from populace.kernel.spend import MEASURES
 from populace.kernel.streams import Stream
-from populace.language.model import LanguageModel
-from populace.teams.calling import Heard, Tally, bound, converse
-from populace.teams.conversation import Ask, Item, put
+from populace.teams.conversation import Ask, Item
 from populace.teams.interface import OutOfBudget, Question, Said, Verdict
 from populace.teams.prompting import Wordings, questions, safe, spread, words
 from populace.teams.reading import Form, SpaceForm
+from populace.teams.rounds import Sender, cause
 from populace.teams.seats import Seat, ask_policies
 from populace.teams.transcript import Row, rows
 from populace.teams.votes import plurality
@@ -108,6 +106,7 @@ class Work:
         self._budgets, self._transcripts = budgets, transcripts
         resources = team.resources
         self.shared = resources is not None and any(map(resources.budget.limited, MEASURES))
+        self._sender = Sender(team, self.shared)
         self._columns = {name: spread(observation[name], n) for name in observation.columns}
         self._said: dict[str, list[str]] | None = None
         self._texts = questions(observation, team.prompts)
@@ -128,7 +127,7 @@ class Work:
                 for _ in range(min(len(self.verdicts), self.team.in_flight)):
                     self._group.create_task(self._worker(turns))
         except BaseExceptionGroup as failures:
-            raise _cause(failures) from None
+            raise cause(failures) from None
 
     @property
     def decided(self) -> list[Verdict]:
@@ -256,7 +255,7 @@ class Work:
         OutOfBudget
         """
         if not self.shared and all(ask.request is not None for ask in asks):
-            await self._reserved(item, number, asks)
+            await self._sender.send(item, number, asks)
             return
         waiting = Round(item, number, asks, asyncio.get_running_loop().create_future())
         self._pending.append(waiting)
@@ -311,7 +310,7 @@ class Work:
         async def carry(one: Round, reserved: asyncio.Future[bool]) -> None:
             asks = [ask for ask in one.asks if ask.request is not None]
             try:
-                await self._reserved(one.item, one.number, asks, reserved)
+                await self._sender.send(one.item, one.number, asks, reserved)
             except (OutOfBudget, BudgetError) as refusal:
                 reserved.set_result(False)
                 if not one.done.done():
@@ -330,97 +329,6 @@ class Work:
             granted = [await reserved for reserved in ready]
             await ask_policies(self, [one for one, yes in zip(wave, granted, strict=True) if yes])
             policies.set_result(None)
-
-    async def _reserved(
-        self,
-        item: Item,
-        number: int,
-        asks: list[Ask],
-        ready: asyncio.Future[bool] | None = None,
-    ) -> None:
-        """Reserve what a round's calls can cost, send them, and settle what they did cost."""
-        if not asks:
-            return
-        resources, team = self.team.resources, self.team
-        by_model: dict[int, list[Ask]] = {}
-        for ask in asks:
-            by_model.setdefault(id(self.seats[ask.member].model), []).append(ask)
-        groups = [(self.seats[held[0].member].model, held) for held in by_model.values()]
-        run = resources.budget if resources is not None and self.shared else None
-        budgets = [budget for budget in (item.budget, run) if budget is not None]
-        with ExitStack() as stack:
-            holds = [stack.enter_context(await self._hold(b, groups)) for b in budgets]
-            if ready is not None:
-                ready.set_result(True)
-            store = None if resources is None else resources.answers
-            jobs = [
-                converse(model, *put(held), store, team.timeout)
-                for model, held in groups
-                if model is not None
-            ]
-            heard = [await jobs[0]] if len(jobs) == 1 else await _together(jobs)
-            now = Tally()
-            for (model, _), came in zip(groups, heard, strict=True):
-                assert model is not None
-                for tally in (item.tally, now) if holds else (item.tally,):
-                    tally.add(model.identity.model, came)
-            if holds:
-                logical, billed = now.totals(resources)
-                for budget, hold in zip(budgets, holds, strict=True):
-                    hold.settle(logical if budget is item.budget else billed)
-        for (_, held), came in zip(groups, heard, strict=True):
-            for ask, one in zip(held, came, strict=True):
-                counts = one.tokens_in, one.tokens_out
-                if one.outcome == Outcome.ACTED:
-                    ask.said = item.read(ask, number, one.text, *counts, one.confidence)
-                else:
-                    ask.said = item.silent(ask, number, one.outcome, one.text, *counts)
-                if ask.said.outcome != Outcome.ACTED:
-                    team.note(item, ask, one)
-
-    async def _hold(
-        self, budget: Budget, groups: Sequence[tuple[LanguageModel | None, list[Ask]]]
-    ) -> Hold:
-        """Reserve a round; raise OutOfBudget if it does not fit."""
-        tokens = usd = None
-        counted = budget.limited("tokens"), budget.limited("usd")
-        resources = self.team.resources
-        if any(counted):
-            tokens, dollars = 0, 0.0
-            for model, held in groups:
-                assert model is not None
-                read, write = bound(model, *put(held))
-                tokens += read + write
-                price = None
-                if resources is not None:
-                    price = resources.prices.usd(model.identity.model, read, write)
-                dollars = float("nan") if price is None else dollars + price
-            usd = None if dollars != dollars else dollars
-        n = sum(len(held) for _, held in groups)
-        timeout = self.team.timeout
-        seconds = n * timeout if timeout is not None and budget.limited("seconds") else None
-        try:
-            return await budget.acquire(tokens=tokens, calls=n, usd=usd, seconds=seconds)
-        except BudgetError as refusal:
-            if not refusal.scope:  # no limit was met: the reservation itself is impossible
-                raise
-            raise OutOfBudget(refusal.what, where=refusal.where, mend=refusal.mend) from refusal
-
-
-async def _together(jobs: Sequence[Any]) -> list[list[Heard]]:
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(job) for job in jobs]
-    except BaseExceptionGroup as failures:
-        raise _cause(failures) from None
-    return [task.result() for task in tasks]
-
-
-def _cause(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
 
 
 def _order(waiting: Round) -> tuple[int, int]:
