@@ -1,9 +1,9 @@
 """What a team costs besides its models, beside LangGraph and AutoGen doing the same.
 
 Five members, three rounds; in each round every member reads what the four others said last, and a
-fake model answers at once. Ours keeps budgets an item (``--plain``: none), transcripts and ledgers;
-the peers keep none of them. AutoGen's group chat is its own form of it: five assistants in turn,
-three times round, each message broadcast to all.
+fake model answers at once. Ours keeps budgets an item, transcripts and ledgers (``populace_bare``
+without the first two); the peers keep none of them. AutoGen's group chat is its own form of it:
+five assistants in turn, three times round, each message broadcast to all.
 
     python benchmarks/teams.py [--items 1000] [--repeats 3] [--peer-items 30]
 
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import numpy as np
-from _measure import by_turns_fresh, peak_memory_mib, ratio, report, spread
 
+from _measure import by_turns_fresh, peak_memory_mib, ratio, report, spread
 from populace import Budget, Number, Population, Simulation, Team, World
 from populace.language.model import Reply
 from populace.language.scripted import Scripted
@@ -77,16 +77,27 @@ def ours(items: int, same: bool = False, **given: Any) -> Callable[[], Any]:
     return run
 
 
+class State(TypedDict):
+    """What the nodes of LangGraph's graph share."""
+
+    question: str
+    said: Annotated[list[Any], operator.add]
+    histories: Annotated[dict[int, list[Any]], operator.or_]
+    round: int
+
+
+def budgeted(items: int) -> Callable[[], Any]:
+    """Prepare a run of ours within the run's budget: rounds go in waves."""
+    members = {f"m{i}": AtOnce({}, f"m{i}") for i in range(MEMBERS)}
+    team = Team(members, debate, rounds=ROUNDS, in_flight=items)
+    simulation = Simulation(Exam(items), team, budget=Budget(tokens=10**10))
+    return lambda: simulation.run(1)
+
+
 def langgraph(items: int) -> Callable[[], Any]:
     """Prepare as many graphs' runs: five nodes a superstep, three supersteps."""
     from langchain_core.messages import AIMessage, HumanMessage
     from langgraph.graph import END, START, StateGraph
-
-    class State(TypedDict):
-        question: str
-        said: Annotated[list[tuple[int, int, AIMessage]], operator.add]
-        histories: Annotated[dict[int, list[Any]], lambda a, b: {**a, **b}]
-        round: Annotated[int, max]
 
     def node(member: int) -> Any:
         async def speak(state: State) -> dict[str, Any]:
@@ -176,7 +187,7 @@ def autogen(items: int) -> Callable[[], Any]:
 
     async def one(i: int) -> int:
         members: list[Any] = [AssistantAgent(f"m{k}", client) for k in range(MEMBERS)]
-        chat = RoundRobinGroupChat(members, MaxMessageTermination(1 + CALLS))
+        chat = RoundRobinGroupChat(members, termination_condition=MaxMessageTermination(1 + CALLS))
         done = await chat.run(task=f"What is 3 + 4, {i}?")
         return len(done.messages)
 
@@ -201,7 +212,7 @@ def main() -> None:
     files = iter(range(10**6))
     rivals: dict[str, tuple[int, Callable[[], Callable[[], Any]]]] = {
         "populace": (n, lambda: ours(n, **limits)),
-        "populace_run_budget": (n, lambda: ours(n, **limits, budget_=None)),
+        "populace_run_budget": (n, lambda: budgeted(n)),
         "populace_one_model": (n, lambda: ours(n, same=True, **limits)),
         "populace_bare": (n, lambda: ours(n, transcripts=0)),
         "populace_answers_on_file": (
@@ -209,7 +220,6 @@ def main() -> None:
             lambda: ours(n, **limits, answers=folder / f"{next(files)}.sqlite"),
         ),
     }
-    rivals["populace_run_budget"] = (n, lambda: _budgeted(n))
     missing = []
     for name, package, peer in (
         ("langgraph", "langgraph", langgraph),
@@ -245,14 +255,6 @@ def main() -> None:
         "langgraph",
         "autogen-agentchat",
     )
-
-
-def _budgeted(items: int) -> Callable[[], Any]:
-    """Prepare a run of ours within the run's budget: rounds go in waves."""
-    members = {f"m{i}": AtOnce({}, f"m{i}") for i in range(MEMBERS)}
-    team = Team(members, debate, rounds=ROUNDS, in_flight=items)
-    simulation = Simulation(Exam(items), team, budget=Budget(tokens=10**10))
-    return lambda: simulation.run(1)
 
 
 if __name__ == "__main__":
