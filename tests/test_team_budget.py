@@ -128,6 +128,22 @@ def test_money_needs_a_price_before_the_first_call():
     assert rows["logical_usd"] == pytest.approx(usd, abs=1e-12)
 
 
+def test_the_money_of_two_models_adds():
+    left = []
+
+    async def once(members, question):
+        said = await members.ask()
+        left.append(members.left()["usd"])
+        return plurality(said)
+
+    prices = Prices({"m0": Price(1.0, 2.0), "m1": Price(10.0, 20.0)})
+    team = Team(models(1, 1), once, budget={"usd": 1.0}, max_tokens=10)
+    run = Simulation(Sums(1), team, prices=prices).run(1)
+    usd = dict(run.spend.select("model", "logical_usd").iter_rows())
+    assert usd["m1"] == pytest.approx(10 * usd["m0"], abs=1e-12)
+    assert left == [pytest.approx(1 - usd["m0"] - usd["m1"], abs=1e-12)]
+
+
 def test_a_team_within_a_team_spends_from_the_budget_of_the_item():
     inner = Team(models(1, 1), debate, wording=WORDING, rounds=2)
     outer = Team({"inner": inner, **models(1)}, debate, wording=WORDING, budget={"calls": 7})

@@ -386,6 +386,9 @@ class Capabilities:
     recorded : bool
         Answers come from a record of what a model once said: nothing is sent, so nothing is billed,
         and they are not stored a second time.
+    at_once : bool
+        `generate` answers without waiting for anything: calls to several such models need not be
+        tasks of their own.
     """
 
     generate: bool = True
@@ -397,6 +400,7 @@ class Capabilities:
     text: bool = False
     tokens: Literal["exact", "bound"] = "bound"
     recorded: bool = False
+    at_once: bool = False
 
 
 @runtime_checkable

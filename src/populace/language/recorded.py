@@ -59,7 +59,7 @@ class Recorded:
     ``detail["estimated"]`` names them. `bound` tells the cost of each request exactly.
     """
 
-    capabilities = Capabilities(seed=True, recorded=True)
+    capabilities = Capabilities(seed=True, recorded=True, at_once=True)
 
     def __init__(self, path: str | Path | Recording, model: str, *, serve: Serve = "text") -> None:
         if serve not in get_args(Serve):

@@ -57,7 +57,14 @@ class Scripted:
     """
 
     capabilities = Capabilities(
-        score=True, schema=True, seed=True, exact=True, prefill=True, text=True, tokens="exact"
+        score=True,
+        schema=True,
+        seed=True,
+        exact=True,
+        prefill=True,
+        text=True,
+        tokens="exact",
+        at_once=True,
     )
 
     def __init__(

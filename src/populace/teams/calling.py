@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -279,11 +279,31 @@ class Tally:
 
     def totals(self, resources: Resources | None) -> tuple[Spend, Spend]:
         """Return the logical and the billed spend of all models."""
-        pairs = list(self.spends(resources).values())
-        if len(pairs) == 1:
-            return pairs[0]
-        logical = sum((own for own, _ in pairs), Spend())
-        return logical, sum((paid for _, paid in pairs), Spend())
+        if len(self.rows) == 1:
+            ((model, row),) = self.rows.items()
+            return _pair(model, row, resources)
+        summed = [sum(column) for column in zip(*self.rows.values(), strict=True)]
+        logical = _all(self.rows, summed, 0, resources)
+        if summed[0] == summed[4]:
+            return logical, logical
+        return logical, _all(self.rows, summed, 4, resources)
+
+
+def _all(
+    rows: Mapping[str, Sequence[float]],
+    summed: Sequence[float],
+    at: int,
+    resources: Resources | None,
+) -> Spend:
+    """Return the spend of all models, whose price is known if each one's is."""
+    usd: float | None = None
+    if resources is not None and len(resources.prices):
+        prices = resources.prices
+        each = [prices.usd(name, int(row[at + 1]), int(row[at + 2])) for name, row in rows.items()]
+        known = [one for one in each if one is not None]
+        usd = math.fsum(known) if len(known) == len(each) else None
+    calls, tokens_in, tokens_out = map(int, summed[at : at + 3])
+    return Spend(calls, tokens_in, tokens_out, usd, summed[at + 3])
 
 
 def _pair(model: str, row: Sequence[float], resources: Resources | None) -> tuple[Spend, Spend]:

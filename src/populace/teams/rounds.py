@@ -13,7 +13,7 @@ from populace.kernel.budget import Budget, Hold
 from populace.kernel.errors import BudgetError
 from populace.language.model import LanguageModel
 from populace.teams.calling import Heard, Tally, bound, converse
-from populace.teams.conversation import Ask, Item
+from populace.teams.conversation import Ask, Item, put
 from populace.teams.interface import OutOfBudget
 
 if TYPE_CHECKING:
@@ -51,8 +51,10 @@ class Sender:
             holds = [stack.enter_context(await self._hold(b, groups)) for b in budgets]
             if ready is not None:
                 ready.set_result(True)
-            jobs = [self._spoken(item, model, held) for model, held in groups]
-            heard = [await jobs[0]] if len(jobs) == 1 else await _together(jobs)
+            if len(groups) == 1 or all(model.capabilities.at_once for model, _ in groups):
+                heard = [await self._spoken(item, model, held) for model, held in groups]
+            else:
+                heard = await _together([self._spoken(item, *group) for group in groups])
             now = Tally() if holds else item.tally
             for (model, _), came in zip(groups, heard, strict=True):
                 now.add(model.identity.model, came)
@@ -65,7 +67,7 @@ class Sender:
             for ask, one in zip(held, came, strict=True):
                 counts = one.tokens_in, one.tokens_out
                 if one.outcome == Outcome.ACTED:
-                    ask.said = item.read(ask, number, one.text, *counts)
+                    ask.said = item.read(ask, number, one.text, *counts, one.confidence)
                 else:
                     ask.said = item.silent(ask, number, one.outcome, one.text, *counts)
                 if ask.said.outcome != Outcome.ACTED:
@@ -86,28 +88,30 @@ class Sender:
         question: then the question keeps it itself, which costs less.
         """
         resources, timeout = self.team.resources, self.team.timeout
+        requests, choices = put(held)
         if resources is not None and resources.lasting and resources.answers is not None:
-            requests = [ask.request for ask in held if ask.request is not None]
-            return await converse(model, requests, resources.answers, timeout)
-        known, new = item.known, {}
-        keys = []
-        for ask in held:
-            assert ask.request is not None
-            keys.append(key := (ask.member, ask.sample, ask.prompt.name, ask.request.messages))
-            if key not in known:
-                new[key] = ask.request
-        came = dict(zip(new, await converse(model, list(new.values()), None, timeout), strict=True))
+            return await converse(model, requests, choices, resources.answers, timeout)
+        known = item.known
+        keys = [
+            (ask.member, ask.sample, ask.prompt.name, request.messages)
+            for ask, request in zip(held, requests, strict=True)
+        ]
+        new = {
+            key: (request, own)
+            for key, request, own in zip(keys, requests, choices, strict=True)
+            if key not in known
+        }
+        fresh = [request for request, _ in new.values()]
+        came = await converse(model, fresh, [own for _, own in new.values()], None, timeout)
+        said = dict(zip(new, came, strict=True))
         heard = []
         for key in keys:
-            one = came.get(key)
-            if one is None:
+            if key in known:
                 heard.append(replace(known[key], paid=False))
                 continue
-            heard.append(one)
-            if key not in known and one.outcome in (Outcome.ACTED, Outcome.REFUSED):
-                known[key] = one
-            elif key in known:  # asked twice in one round
-                heard[-1] = replace(one, paid=False)
+            heard.append(said[key])
+            if said[key].outcome in (Outcome.ACTED, Outcome.REFUSED):
+                known[key] = said[key]
         return heard
 
     async def _hold(
@@ -120,7 +124,7 @@ class Sender:
         if any(counted):
             tokens, dollars = 0, 0.0
             for model, held in groups:
-                read, write = bound(model, [ask.request for ask in held if ask.request])
+                read, write = bound(model, *put(held))
                 tokens += read + write
                 price = None
                 if resources is not None:
