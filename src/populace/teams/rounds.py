@@ -101,9 +101,11 @@ class Sender:
             for key, request, own in zip(keys, requests, choices, strict=True)
             if key not in known
         }
-        fresh = [request for request, _ in new.values()]
-        came = await converse(model, fresh, [own for _, own in new.values()], None, timeout)
-        said = dict(zip(new, came, strict=True))
+        said: dict[Any, Heard] = {}
+        if new:
+            fresh, options = zip(*new.values(), strict=True)
+            came = await converse(model, fresh, options, None, timeout)
+            said = dict(zip(new, came, strict=True))
         heard = []
         for key in keys:
             if key in known:
