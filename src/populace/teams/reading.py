@@ -142,7 +142,11 @@ def canonical(space: Space, values: Any) -> list[Any]:
         return list(values)
     if isinstance(space, Record):
         return [as_json(row) for row in space.rows(values)]
-    return [None if v is None else as_json(v) for v in values]
+    return [None if v is None else as_json(_plain_call(v)) for v in values]
+
+
+def _plain_call(value: Any) -> Any:
+    return value._asdict() if isinstance(value, ToolCall) else value  # no bare pair in JSON
 
 
 def as_json(value: Any) -> str:
