@@ -213,7 +213,7 @@ def test_it_is_offered_but_not_cast_by_default_and_then_imports_nothing():
 def test_a_missing_extra_is_told_before_the_first_tick(monkeypatch, package):
     real = importlib.util.find_spec
     monkeypatch.setattr(
-        "populace.worlds.brooklyn.speaking.find_spec",
+        "populace.worlds.speaking.find_spec",
         lambda name: None if name == package else real("json"),
     )
     world = Brooklyn(people=300)

