@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from populace.kernel.answers import Outcome
 from populace.kernel.errors import ParameterError
-from populace.teams.embedding import units
+from populace.language.embedding import units
 from populace.teams.structures.dylan import dylan, importance, team_importance
 from populace.teams.structures.mixture import mixture
 from populace.teams.structures.refine import refine

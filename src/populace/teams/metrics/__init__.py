@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from populace.teams.embedding import Embed, sentences
+from populace.language.embedding import Embed, sentences
 from populace.teams.metrics.against import against
 from populace.teams.metrics.ballots import ballots, credits
 from populace.teams.metrics.channels import (

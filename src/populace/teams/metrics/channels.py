@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from populace.teams.embedding import Embed, units
+from populace.language.embedding import Embed, units
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from populace.teams.embedding import Embed, units
+from populace.language.embedding import Embed, units
 from populace.teams.interface import Members, OutOfBudget, Question, Said, Verdict
 from populace.teams.settings import expect
 from populace.teams.votes import plurality
@@ -39,8 +39,8 @@ async def selforg(
     top : int, optional
         Most predecessors of a member, the most alike; by default any number.
     embed : callable, optional
-        Embeddings of texts, array of shape (n, d); by default `populace.teams.embedding.sentences`
-        (MiniLM in the paper).
+        Embeddings of texts, array of shape (n, d); by default
+        `populace.language.embedding.sentences` (MiniLM in the paper).
 
     Returns
     -------

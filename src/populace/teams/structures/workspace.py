@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.spaces import Number, Record
-from populace.teams.embedding import Embed, units
+from populace.language.embedding import Embed, units
 from populace.teams.interface import Members, OutOfBudget, Question, Said, Verdict
 from populace.teams.settings import expect, position
 from populace.teams.votes import plurality, unanimous
