@@ -160,5 +160,6 @@ def test_asserts_are_read_and_nothing_else():
     assert asserts("Here:\n```python\nimport os\nassert f(1) == (\n  2)\n```") == [
         "assert f(1) == 2"
     ]
+    assert asserts("assert f(1) == 2\nassert f(2)") == ["assert f(1) == 2", "assert f(2)"]
     assert asserts("assert f(1) ==") == []
     assert asserts("I would test f(1).") == []

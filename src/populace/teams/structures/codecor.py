@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from populace.kernel.answers import Outcome
 from populace.kernel.spaces import Number, Record, Text
 from populace.language.forms import form
 from populace.teams.interface import Members, OutOfBudget, Question, Said, Verdict
@@ -107,8 +108,11 @@ async def codecor(
         reason = "budget"
     best = _best(found)
     if best is None:
-        silent = [said for said in members.said() if said.member == who["coder"]]
-        return replace(plurality(silent), answer=None, reason="no program")
+        wrote = [said for said in members.said() if said.member == who["coder"]]
+        silent = plurality([said for said in wrote if not said.votes])
+        if any(said.votes for said in wrote):  # words, and no program
+            silent = Verdict(None, Outcome.INVALID)
+        return replace(silent, unparsed=len(found), reason="no program")
     if tests and best.score == len(tests):
         reason = "passed"
     votes: dict[Any, float] = {}
@@ -194,7 +198,7 @@ def asserts(text: str) -> list[str]:
     >>> asserts("```python\\nassert f(1) == 2\\nx = 3\\n```")
     ['assert f(1) == 2']
     """
-    tree = _parsed(str(_CODE.extract(text) or ""))
+    tree = _parsed(str(_CODE.extract(text) or text))
     nodes = [] if tree is None else tree.body
     return [ast.unparse(node) for node in nodes if isinstance(node, ast.Assert)]
 

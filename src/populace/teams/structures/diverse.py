@@ -14,14 +14,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from populace.teams.embedding import Embed, units
 from populace.teams.interface import Members, OutOfBudget, Question, Said, Verdict
 from populace.teams.settings import by_member, expect
 from populace.teams.structures.consistency import allotment
 from populace.teams.votes import confidence_weighted, plurality
 
-Embed = Callable[[Sequence[str]], ArrayLike]
 Map = Callable[[float], float]
 
 
@@ -84,7 +84,7 @@ async def diverse_debate(
             new = await members.ask(
                 "revise",
                 to=asked,
-                sees={i: [said for said in held if said.member != i] for i in asked},
+                sees={i: [one for one in held if one.member != i and one.text] for i in asked},
                 fresh=True,
                 own={i: held[i].text for i in asked},
             )
@@ -133,21 +133,7 @@ def spread(
 def _distances(said: Sequence[Said], embed: Embed | None) -> NDArray[np.float64]:
     if embed is None:
         return np.array([[float(a.answer != b.answer) for b in said] for a in said])
-    rows = np.asarray(embed([one.text for one in said]), np.float64)
-    expect(
-        rows.ndim == 2 and len(rows) == len(said),
-        f"an array of shape ({len(said)}, d)",
-        rows.shape,
-        "embed",
-    )
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    expect(
-        bool(np.isfinite(lengths).all() and (lengths > 0).all()),
-        "finite embeddings of some length",
-        lengths.ravel().tolist(),
-        "embed",
-    )
-    unit = rows / lengths
+    unit = units([one.text for one in said], embed)
     return np.asarray(1 - unit @ unit.T)
 
 

@@ -126,7 +126,8 @@ async def _named(
     options = [*names, END] if chat else list(names)
     if not options:
         return None
-    (choice,) = await members.ask("choose", to=chair, space=Choice(options), sees=chat[-1:])
+    heard = [said for said in chat[-1:] if said.text]
+    (choice,) = await members.ask("choose", to=chair, space=Choice(options), sees=heard)
     if choice.answer == END:
         return None
     return names.get(choice.answer, _next(chat, able))

@@ -76,13 +76,16 @@ async def judged_debate(
         for r in range(rounds):
             for side, name, other in ((pro, "affirmative", con), (con, "negative", pro)):
                 prompt = "rebut" if r else f"{name}_{disagree}"
-                heard = [said for said in debate if said.member == other][-1:]
+                before = [said for said in debate if said.member == other][-1:]
+                heard = [said for said in before if said.text]
                 debate += await members.ask(prompt, to=side, sees=heard)
-            (seen,) = await members.ask("moderate", to=chair, space=view, sees=debate[-2:])
+            heard = [said for said in debate[-2:] if said.text]
+            (seen,) = await members.ask("moderate", to=chair, space=view, sees=heard)
             if seen.votes and seen.fields["preference"] == "yes":
                 return replace(plurality([seen]), reason="moderator")
         # sample 1: a conversation of its own, should the chair be the judge
-        await members.ask("candidates", to=court, sample=1, space=Text(4000), sees=debate)
+        heard = [said for said in debate if said.text]
+        await members.ask("candidates", to=court, sample=1, space=Text(4000), sees=heard)
         ruling = await members.ask("judge", to=court, sample=1)
     except OutOfBudget:
         last = {said.member: said for said in debate}

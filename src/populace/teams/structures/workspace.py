@@ -116,10 +116,15 @@ async def _salience(members: Members, said: Sequence[Said], focus: int | None) -
     stated = [float(one.fields.get("salience", 0.0)) for one in said]
     if focus is None:
         return stated
-    marks = {f"salience_{i}": Number(0, MOST) for i in range(1, len(said) + 1)}
-    shown = [replace(one, text=one.text or "(nothing)") for one in said]
+    heard = [i for i, one in enumerate(said) if one.text]
+    if not heard:
+        return stated
+    marks = {f"salience_{n}": Number(0, MOST) for n in range(1, len(heard) + 1)}
+    shown = [said[i] for i in heard]
     (view,) = await members.ask("attend", to=focus, space=Record(**marks), sees=shown, fresh=True)
-    return [float(view.fields[mark]) for mark in marks] if view.fields else stated
+    for i, mark in zip(heard, marks, strict=True):
+        stated[i] = float(view.fields.get(mark, stated[i]))
+    return stated
 
 
 def _ranked(
