@@ -140,6 +140,15 @@ def test_who_changed_whose_mind_by_hand():
     assert (ann["accuracy_first"], ann["accuracy_last"]) == (0.5, 0.5)
 
 
+def test_what_was_never_held_is_not_lost():
+    never = record(talk(0, ["yyy"]), talk(1, ["xyy"]), talk(2, ["xxy", "yyy"]), talk(3, ["xxx"]))
+    scored = results([False, False, False, True], gold=["x"] * 4)
+    run = one(metrics(never, scored, embed=None)["run"])
+    assert run["held_lost"] == pytest.approx(2 / 3)  # of questions 1, 2 and 3
+    assert run["first_lost"] == pytest.approx(1 / 2)  # of 2 and 3
+    assert run["propagation"] == 1.0  # of 0, 1 and 2
+
+
 def test_a_changed_answer_that_nobody_held_is_nobodys_doing():
     found = metrics(record(talk(0, ["xyy", "zyy"])), results([False]), embed=None)
     assert found["edge"]["adopted"].sum() == 0
@@ -335,6 +344,13 @@ def test_samples_of_one_member_vote_but_revise_nothing():
     # without the only member there is no verdict: its credit is the team's accuracy
     ties_apart = found["member"]["credit"][0]
     assert ties_apart == pytest.approx(run["accuracy"])
+
+
+def test_asking_again_is_no_second_thought_but_a_recheck_is():
+    for prompt, changed in (("answer", 0), ("recheck", 1)):
+        again = [row(0, 0, "ann", "x"), row(0, 1, "ann", "y", prompt=prompt)]
+        frame = record([*again, verdict(0, 2, "y", None)])
+        assert one(metrics(frame, embed=None)["run"])["changed"] == changed
 
 
 def test_flips_are_what_changes_the_accuracy_from_round_to_round():

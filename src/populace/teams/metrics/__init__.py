@@ -78,6 +78,9 @@ def metrics(
     ParameterError
         If the default embedder is not installed, or vectors are not as many as texts or not finite.
     """
+    import polars as pl
+    import polars.selectors as cs
+
     said = ballots(graded(transcript, results))
     vectors = Embedded(said, embed, alpha)
     by_item = items(said, vectors)
@@ -87,10 +90,12 @@ def metrics(
     if baseline is not None:
         single = ballots(graded(*baseline))
         run = against(run, by_item, items(single, Embedded(single, None, alpha)))
-    return {
+    found = {
         "run": run,
         "item": by_item,
         "round": rounds(said, vectors),
         "edge": edges,
         "member": members(said, vectors, credit, adopted),
     }
+    counts = cs.unsigned_integer()
+    return {name: frame.with_columns(counts.cast(pl.Int64)) for name, frame in found.items()}
