@@ -145,8 +145,8 @@ def k_star_equicorrelated(n: int, r: float) -> float:
 
     Examples
     --------
-    >>> k_star_equicorrelated(5, 0.0), k_star_equicorrelated(5, 1.0)
-    (5.0, 1.0)
+    >>> [round(k_star_equicorrelated(5, r), 2) for r in (0.0, 0.5, 1.0)]
+    [5.0, 3.41, 1.0]
     """
     if n < 1 or not (-1 / max(n - 1, 1) <= r <= 1):
         raise ParameterError(
