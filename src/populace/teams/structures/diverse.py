@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from populace.teams.embedding import Embed, units
+from populace.language.embedding import Embed, units
 from populace.teams.interface import Members, OutOfBudget, Question, Said, Verdict
 from populace.teams.settings import by_member, expect
 from populace.teams.structures.consistency import allotment
