@@ -110,8 +110,14 @@ def compare_command(what: tuple[str, ...], **options: Any) -> None:
             _tell(comparison, given)
 
 
+def _exam(path: Path, study: dict[str, Any], options: Options) -> None:
+    from populace.cli.examining import compare_exam
+
+    compare_exam(path, study, options)
+
+
 # Studies of other kinds, by the name of their world: each carries out a study's file by itself.
-KINDS: dict[str, Callable[[Path, dict[str, Any], Options], None]] = {}
+KINDS: dict[str, Callable[[Path, dict[str, Any], Options], None]] = {"exam": _exam}
 
 
 def _dispatch(what: tuple[str, ...], options: Options) -> Any:

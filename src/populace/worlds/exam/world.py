@@ -231,6 +231,13 @@ class Exam(World):
         with np.errstate(invalid="ignore"):
             return np.asarray(self.items.score >= self.threshold)
 
+    def right(self, agent: int, reply: str) -> bool | None:
+        """Return whether a reply to an agent's item would be correct; None if none can tell."""
+        marker = self._paper.markers[int(self.items.item[agent])]
+        answer = marker.form.extract(reply)
+        score = None if answer is None else _score(marker, answer)
+        return None if score is None else score >= self.threshold
+
     def measure(self) -> Mapping[str, float | By | None]:
         asked = self.items.asked >= 0
         n = int(np.count_nonzero(asked))
