@@ -271,9 +271,13 @@ class Asker:
         as_json = self.model.capabilities.schema and not isinstance(observation.space, Text)
         return self.prompts.render(observation, found, order=order or None, as_json=as_json)
 
+    @property
+    def booked_as(self) -> str:
+        """The name in the ledger."""
+        return (self.resources.policy if self.resources is not None else "") or self.name
+
     def _calls(self, observation: Observation) -> Calls:
-        name = (self.resources.policy if self.resources is not None else "") or self.name
-        return Calls(self.model, self.resources, observation.kind, name, self.timeout)
+        return Calls(self.model, self.resources, observation.kind, self.booked_as, self.timeout)
 
     def _account(
         self,

@@ -107,6 +107,50 @@ def read_kind(name: str, table: Any, where: str) -> KindPrompt:
     return prompt
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """What agents with a memory keep of one kind of ask or tell: a table ``[memory.KIND]``.
+
+    Attributes
+    ----------
+    text : Template or None
+        Over the columns and, of an ask, ``{answer}``: what is remembered of it.
+    importance : float or None
+        In place of what the memory's own setting says.
+    query : Template or None
+        Over the columns: what memories shown before this ask are to be relevant for.
+    """
+
+    text: Template | None = None
+    importance: float | None = None
+    query: Template | None = None
+
+    @property
+    def columns(self) -> set[str]:
+        """Columns that are read."""
+        parts = (part for part in (self.text, self.query) if part is not None)
+        return {name for part in parts for name in part.names}
+
+
+def read_remembered(name: str, table: Any, where: str) -> Remembered:
+    """Return what is remembered of a kind from its table."""
+    where = f"{where}, [memory.{name}]"
+    if not isinstance(table, Mapping) or not table:
+        raise PromptError('expected text = "a template"', where=where)
+    check_known(table, ("text", "importance", "query"), where)
+    importance = table.get("importance")
+    if importance is not None and (
+        isinstance(importance, bool) or not isinstance(importance, (int, float))
+    ):
+        raise PromptError(f"expected importance as a number, got {importance!r}", where=where)
+    parts = {
+        part: Template(table[part], f"{where} {part}")
+        for part in ("text", "query")
+        if part in table
+    }
+    return Remembered(importance=importance, **parts)
+
+
 def _texts(values: Iterable[Any]) -> bool:
     return all(isinstance(v, str) for v in values)
 

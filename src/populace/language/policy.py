@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,7 +17,7 @@ from populace.kernel.errors import ParameterError, PolicyError, PromptError
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.spaces import Choice
-from populace.language.asking import Asked, Asker, Estimate, Failure
+from populace.language.asking import Asker, Estimate, Failure
 from populace.language.calibrate import (
     BLANKS,
     Calibration,
@@ -40,6 +40,8 @@ from populace.language.prompts import Distinct, Prompts
 
 if TYPE_CHECKING:
     from populace.kernel.resources import Resources
+    from populace.language.memory import Memory, Plan, Reflect
+    from populace.language.memory.mind import Mind
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,13 @@ class Language(Parametric):
         Seconds until a call is cancelled.
     name : str
         In the ledger.
+    memory : Memory, optional
+        Agents remember what the prompts' tables ``[memory.KIND]`` say; prompts may name
+        ``{memories}`` and ``{plan}``.
+    reflect : Reflect, optional
+    plan : Plan, optional
+    without : sequence of "observation", "reflection", "planning"
+        Parts of the memory that are switched off.
 
     Raises
     ------
@@ -129,6 +138,10 @@ class Language(Parametric):
             float | None, Parameter("until a call is cancelled", unit="s", low=0)
         ] = None,
         name: Annotated[str, Parameter("in the ledger")] = "language",
+        memory: Annotated[Memory | None, Parameter("what agents remember")] = None,
+        reflect: Annotated[Reflect | None, Parameter("when they reflect")] = None,
+        plan: Annotated[Plan | None, Parameter("when they plan")] = None,
+        without: Annotated[Sequence[str], Parameter("parts switched off")] = (),
     ) -> None:
         if isinstance(model, str):
             from populace.language.opening import open_model
@@ -152,17 +165,27 @@ class Language(Parametric):
             "temperature": temperature,
             "timeout": timeout,
         }
+        self.mind: Mind | None = None
+        if memory is not None:
+            from populace.language.memory.mind import Mind
+
+            self.mind = Mind(self, memory, reflect, plan, without)
+        elif reflect or plan or without:
+            raise ParameterError("reflect, plan and without need memory=Memory(...)")
 
     def describe(self) -> dict[str, Any]:
         """Return what the manifest says of this policy: model, digest of the prompts, settings."""
         model = asdict(self.model.identity)
-        return {"model": model, "prompts": {"sha256": self.prompts.digest}, **self._settings}
+        told = {"model": model, "prompts": {"sha256": self.prompts.digest}, **self._settings}
+        return told if self.mind is None else {**told, **self.mind.describe()}
 
     def equip(self, resources: Resources | None) -> None:
         """Take what the simulation gives: stored answers, budget, ledger and prices."""
         if resources is not None:
             resources.prices.require([self.model.identity.model], resources.budget)
         self._asker.resources = resources
+        if self.mind is not None:
+            self.mind.thinker.equip(resources)
 
     async def close(self) -> None:
         """Close the model's connections; it opens them again when asked again."""
@@ -173,30 +196,44 @@ class Language(Parametric):
         """The last 100 requests without a decision."""
         return self._asker.failures
 
-    def report(self) -> list[Asked]:
-        """Return what each ask took since the last call of this."""
+    def report(self) -> list[Any]:
+        """Return what each ask took since the last call of this (`Asked`), and of the memory."""
         taken, self._asker.asked = self._asker.asked, []
-        return taken
+        return taken if self.mind is None else [*taken, *self.mind.report()]
 
     def failed(self) -> list[Failure]:
         """Return failures since the last call of this: the first 100 of the run."""
         taken, self._asker.untold = self._asker.untold, []
-        return taken
+        return taken if self.mind is None else taken + self.mind.thinker.failed()
 
     def state(self) -> dict[str, Any]:
         """Return what changes in a run: fitted corrections, and how many failures were told."""
-        return {"calibration": dict(self.calibration), "told": self._asker.told}
+        kept = {"calibration": dict(self.calibration), "told": self._asker.told}
+        return kept if self.mind is None else {**kept, "mind": self.mind.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.calibration = dict(state["calibration"])
         self._asker.told = state["told"]
+        if self.mind is not None:
+            self.mind.restore(state["mind"])
 
     # -- deciding --------------------------------------------------------------------------------
+
+    def hear(self, observation: Observation) -> None:
+        """Remember what agents are told."""
+        if self.mind is not None:
+            self.mind.hear(observation)
 
     async def act(self, observation: Observation) -> Answers:
         if observation.kind not in self.prompts:
             return Answers(None, Outcome.ABSTAINED)
+        if self.mind is not None:
+            return await self.mind.act(observation)
+        return await self.decide(observation)
+
+    async def decide(self, observation: Observation) -> Answers:
+        """Return the model's decisions on what is shown; `act` without the memory."""
         self.validate(observation)
         if isinstance(observation.space, Choice) and self.model.capabilities.score:
             return (await self.probabilities(observation)).draw(observation)
@@ -214,7 +251,7 @@ class Language(Parametric):
         return found, dealt, rotations(observation.space, self.orders)
 
     def estimate(self, observation: Observation) -> Estimate:
-        """Return what `act` on this observation would take, without calling anybody.
+        """Return what `act` on this observation would take, without a call, memories empty.
 
         Raises
         ------
@@ -223,6 +260,8 @@ class Language(Parametric):
         """
         if observation.kind not in self.prompts:
             return Estimate(len(observation), 0, 0, 0, 0)
+        if self.mind is not None:
+            observation = observation.asked(np.arange(len(observation)), "", memories="", plan="")
         self.validate(observation)
         space, asker = observation.space, self._asker
         if isinstance(space, Choice) and self.model.capabilities.score:
@@ -403,5 +442,4 @@ def _count(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+    return type(value) in (int, float) and math.isfinite(value)

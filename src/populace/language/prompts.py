@@ -10,6 +10,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from populace.kernel.observation import Observation
 from populace.kernel.schema import json_schema, own_bounds
 from populace.kernel.spaces import Choice, Record, Space, Text
 from populace.language.distinct import rows
-from populace.language.kinds import MADE, KindPrompt, check_known, read_kind
+from populace.language.kinds import MADE, KindPrompt, check_known, read_kind, read_remembered
 from populace.language.model import Message
 from populace.language.reading import raw_column, read
 from populace.language.wording import Wording
@@ -107,7 +108,8 @@ class Prompts:
         - ``stop``, ``max_tokens``: of generated replies.
 
         ``{options}`` lists the options of a choice and ``{schema}`` is the JSON schema of the
-        answer. Table ``[wording.COLUMN]``: see `Wording`.
+        answer. Table ``[wording.COLUMN]``: see `Wording`. Table ``[memory.KIND]``: what agents with
+        a memory keep of an ask or tell, see `populace.language.kinds.Remembered`.
 
     Attributes
     ----------
@@ -123,7 +125,7 @@ class Prompts:
 
     def __init__(self, source: Mapping[str, Any], where: str = "prompts") -> None:
         self.where = where
-        check_known(source, ("kind", "wording", "about"), where)
+        check_known(source, ("kind", "wording", "memory", "about"), where)
         kinds = source.get("kind")
         if not isinstance(kinds, Mapping) or not kinds:
             raise PromptError(
@@ -134,7 +136,12 @@ class Prompts:
             raise PromptError("expected tables [wording.COLUMN]", where=where)
         self.wording = {name: Wording.read(name, table) for name, table in wordings.items()}
         self.kinds = {name: read_kind(name, table, where) for name, table in kinds.items()}
+        memory = source.get("memory", {})
+        if not isinstance(memory, Mapping):
+            raise PromptError("expected tables [memory.KIND]", where=where)
+        self.memory = {name: read_remembered(name, table, where) for name, table in memory.items()}
         used = {n for kind in self.kinds.values() for n in (*kind.own, *kind.common)}
+        used = used.union(*(kept.columns for kept in self.memory.values()))
         for name in self.wording:
             if name not in used:
                 raise PromptError(
@@ -166,6 +173,12 @@ class Prompts:
 
     def __repr__(self) -> str:
         return f"Prompts({', '.join(self.kinds)}, sha256 {self.digest[:12]})"
+
+    def worded(self, **wording: Wording) -> Prompts:
+        """Return the same prompts with the wording of some columns, unless they have one."""
+        other = copy(self)
+        other.wording = {**wording, **self.wording}
+        return other
 
     def kind(self, name: str) -> KindPrompt:
         """Return the prompt of a kind, or raise PromptError with the nearest match."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,7 @@ from populace.language.memory.store import FORGET, KINDS, Forget, Store
 from populace.language.memory.vectors import Vectors
 from populace.language.texts import Texts
 
+PROMPTS: Final = Path(__file__).parent / "prompts" / "mind.toml"
 Importance = Literal["model"] | float | Callable[[Sequence[str]], ArrayLike]
 
 
@@ -62,6 +64,8 @@ class Memory(Parametric):
     embed : callable, optional
         From n texts to an array of shape (n, d); by default the sentence encoder of
         `populace.language.embedding`. What it gives must depend on nothing but the text.
+    prompts : path
+        By which the model is asked for importance, reflections and plans.
 
     Attributes
     ----------
@@ -89,6 +93,7 @@ class Memory(Parametric):
         importance: Annotated[Importance, Parameter("model, a number, or a function")] = "model",
         window: Annotated[int, Parameter("tokens of a request and its reply", low=1)] = 2048,
         embed: Annotated[Embed | None, Parameter("by default a sentence encoder")] = None,
+        prompts: Annotated[str | Path, Parameter("file of prompts to rate and think by")] = PROMPTS,
     ) -> None:
         for name, whole in (("capacity", capacity), ("k", k), ("window", window)):
             _expect(type(whole) is int and whole >= 1, name, "1 or more", whole)
@@ -101,6 +106,7 @@ class Memory(Parametric):
         self.capacity, self.forget, self.k = capacity, forget, k
         self.decay, self.weights, self.window = decay, weights, window
         self.importance = importance
+        self.prompts = prompts
         self.texts = Texts()
         self.vectors = Vectors(self.texts, embed)
         self.stores: dict[str, Store] = {}

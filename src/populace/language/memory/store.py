@@ -39,6 +39,10 @@ class Store:
         How many memories the agent has ever had: the number that its next one gets.
     unthought : float64 array of shape (rows,)
         Importance summed since the agent's last reflection.
+    plan : int32 array of shape (rows,)
+        Code of the text of the agent's plan, -1 for none.
+    planned, knew : int32 arrays of shape (rows,)
+        The tick when the plan was made, and the number of the first memory since.
     number, tick, last, text : int32 arrays of shape (rows, slots)
         The memory's number (0 is the agent's first ever), when it came about and when it was last
         retrieved, and the code of its text.
@@ -55,6 +59,8 @@ class Store:
         self.id = np.zeros(0, np.uint32)
         self.count, self.next = np.zeros(0, np.int32), np.zeros(0, np.int32)
         self.unthought = np.zeros(0)
+        self.plan, self.planned = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        self.knew = np.zeros(0, np.int32)
         slots = (0, min(_FIRST, capacity))
         self.number, self.tick = np.zeros(slots, np.int32), np.zeros(slots, np.int32)
         self.last, self.text = np.zeros(slots, np.int32), np.zeros(slots, np.int32)
@@ -72,7 +78,7 @@ class Store:
         n, known = people.rows, len(self.id)
         if n > known:
             room = n - known
-            for name in ("id", "count", "next", "unthought"):
+            for name in ("id", "count", "next", "unthought", "plan", "planned", "knew"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros(room, old.dtype)]))
             for name, old in list(self._slots()):
@@ -82,7 +88,8 @@ class Store:
         new[known:] = True
         if new.any():
             self.count[new] = self.next[new] = 0
-            self.unthought[new] = 0
+            self.unthought[new] = self.planned[new] = self.knew[new] = 0
+            self.plan[new] = -1
             self.id[new] = people.id[new]
         return new
 
@@ -139,6 +146,13 @@ class Store:
             self.evidence = {key: told for key, told in self.evidence.items() if key in held}
             self._prune_at = max(1024, 2 * len(self.evidence))
         self.evidence[int(id), int(number)] = evidence
+
+    def surprised(self, rows: NDArray[np.intp], least: float) -> NDArray[np.bool_]:
+        """Return who observed something of this importance or more since the plan was made."""
+        held = np.arange(self.number.shape[1]) < self.count[rows, None]
+        held &= self.number[rows] >= self.knew[rows, None]
+        held &= self.kind[rows] == KINDS.index("observation")
+        return np.asarray((held & (self.importance[rows] >= least)).any(axis=1))
 
     def _held(self) -> tuple[list[int], list[int]]:
         row, slot = self.filled()
