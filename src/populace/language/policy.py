@@ -40,7 +40,6 @@ from populace.language.prompts import Distinct, Prompts
 
 if TYPE_CHECKING:
     from populace.kernel.resources import Resources
-    from populace.language.memory import Memory, Plan, Reflect
     from populace.language.memory.mind import Mind
 
 
@@ -138,9 +137,9 @@ class Language(Parametric):
             float | None, Parameter("until a call is cancelled", unit="s", low=0)
         ] = None,
         name: Annotated[str, Parameter("in the ledger")] = "language",
-        memory: Annotated[Memory | None, Parameter("what agents remember")] = None,
-        reflect: Annotated[Reflect | None, Parameter("when they reflect")] = None,
-        plan: Annotated[Plan | None, Parameter("when they plan")] = None,
+        memory: Annotated[Any, Parameter("what agents remember")] = None,
+        reflect: Annotated[Any, Parameter("when they reflect")] = None,
+        plan: Annotated[Any, Parameter("when they plan")] = None,
         without: Annotated[Sequence[str], Parameter("parts switched off")] = (),
     ) -> None:
         if isinstance(model, str):
