@@ -352,3 +352,30 @@ def test_a_debate_that_does_not_fit_counts_its_last_whole_round():
     own = result.arms.filter(pl.col("arm") == "debate").row(0, named=True)
     assert own["cut"] == 1.0
     assert own["calls"] == 2.0
+
+
+def test_the_online_form_ends_where_nothing_is_spent():
+    def sums(observation):
+        return [f"Answer: {sum(map(int, name.split('+')))}" for name in observation["item"]]
+
+    both = {
+        "rule": TeamArm({"rule": sums}, self_consistency, {"k": "online"}),
+        "one": TeamArm({"good": knows("good", 0.7)}),
+    }
+    result = compared(both, baseline="one", team={"max_tokens": 30})
+    own = result.items.filter(pl.col("arm") == "rule")
+    assert own["correct"].all()
+    assert set(own["reason"]) == {"free"}
+
+
+def test_of_recorded_models_no_more_samples_are_asked_than_there_are():
+    class Kept(Scripted):
+        def samples(self, item):
+            return 2
+
+    def script(request):
+        assert request.sample < 2
+        return f"Answer: {sum(numbers(request))}"
+
+    result = compared({"one": TeamArm({"good": Kept(script, "good")})}, {"tokens": 480})
+    assert result.manifest["samples"] == [{result.baseline: 2}]

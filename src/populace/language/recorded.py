@@ -90,6 +90,10 @@ class Recorded:
         row = item and self.recording.find(self.model, item, request.sample, text=False)
         return self._tokens(row, request) if row else (0, 0)
 
+    def samples(self, item: str) -> int:
+        """Return how many samples of an item are recorded."""
+        return self.recording.samples(self.model, item)
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return an upper bound: a token is a byte of UTF-8 at least."""
         return sum(len(message.content.encode("utf-8", "replace")) for message in messages)

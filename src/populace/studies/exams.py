@@ -183,7 +183,7 @@ def compare_teams(
         arms = {
             baseline: TeamArm({top.name: seats[top.name].model}, self_consistency, matched)
         } | arms
-    many = counts(arms, seats, singles, limits)
+    many = counts(arms, seats, singles, limits, fit)
     found = _Found(work, arms, many, tell)
     found.sat("pilot", fit)
     forecast = _foretold(found, baseline, len(judged), level, family, pairs)

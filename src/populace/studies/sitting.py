@@ -189,7 +189,8 @@ def sit(
     )
     names = {i: item.name for i, item in enumerate(items)}
     said = said.with_columns(item=pl.col("agent").replace_strict(names, return_dtype=pl.String))
-    failures = run.failures["why"].unique(maintain_order=True).to_list()
+    broken = run.failures.filter(pl.col("outcome").is_in(BROKEN))
+    failures = broken["why"].unique(maintain_order=True).to_list()
     spend = run.manifest["spend"]
     return Sat(table, said, spend["logical"], spend["billed"], [str(f) for f in failures])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from populace.studies.matching import MATCHED, ONLINE, Alone, Limits, samples, s
 from populace.teams.seats import Seat
 from populace.teams.structures.single import single
 from populace.teams.team import Team
+from populace.worlds.exam.item import Item
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,12 @@ def check_prices(built: Mapping[str, Team], prices: Prices, limits: Sequence[Lim
 
 def counts(
     arms: Mapping[str, TeamArm], seats: Mapping[str, Seat], singles: Sequence[Alone],
-    limits: Sequence[Limits],
+    limits: Sequence[Limits], fit: Sequence[Item],
 ) -> list[dict[str, int]]:  # fmt: skip
     """Return, at each budget, the samples of every arm that matches them.
 
-    The mean cost of a sample is that of its members' single answers, each member counted once.
+    The mean cost of a sample is that of its members' single answers, each member counted once. Of
+    recorded models there are no more than some item of the pilot has on record.
     """
     cost = {seats[one.name].model.identity: one.cost for one in singles}  # type: ignore[union-attr]
     found: list[dict[str, int]] = [{} for _ in limits]
@@ -99,6 +102,15 @@ def counts(
         if not own:
             raise ParameterError("only models' samples can be matched", where=f"arm {name!r}")
         mean = {m: sum(cost[one][m] for one in own) / len(own) for m in cost[own[0]]}
+        most = _recorded([s.model for s in arm.team(name, 1).seats if s.model is not None], fit)
         for i, each in enumerate(limits):
-            found[i][name] = samples(each, mean, f"arm {name!r}")
+            found[i][name] = min(samples(each, mean, f"arm {name!r}"), most)
     return found
+
+
+def _recorded(members: Sequence[Any], fit: Sequence[Item]) -> int:
+    """Return how many samples of one item are on record in all, if all members are recorded."""
+    if not all(hasattr(model, "samples") for model in members):
+        return sys.maxsize
+    alike = {id(model): model for model in members}.values()
+    return max(sum(int(model.samples(item.name)) for model in alike) for item in fit)

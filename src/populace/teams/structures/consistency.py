@@ -31,8 +31,9 @@ async def self_consistency(
     Parameters
     ----------
     k : int or None
-        Samples in all (40 in the paper). None samples until the item's budget is exhausted; a
-        budget that ends before `k` has the same effect.
+        Samples in all (40 in the paper). None samples until the item's budget is exhausted, or
+        every member in turn has spent nothing of it (a rule; a record that has no more); a budget
+        that ends before `k` has the same effect.
     stop : bool
         End as soon as the leader cannot be caught, (first - second) > remaining: the answer is the
         one that all `k` would have given. No sample is asked before it is known to be needed.
@@ -44,7 +45,7 @@ async def self_consistency(
     Returns
     -------
     Verdict
-        ``reason`` is ``done``, ``uncatchable`` or ``budget``.
+        ``reason`` is ``done``, ``uncatchable``, ``budget`` or ``free`` (nothing was spent).
 
     Raises
     ------
@@ -58,6 +59,7 @@ async def self_consistency(
     expect(len(weigh) == n, f"{n} weights, one a member", weigh, "weights")
     turns = allotment(n, allot)
     said: list[Said] = []
+    free, left = 0, members.left()
     ahead, most, reason = list(itertools.islice(turns, k or 1)), k or 1, "done"
     while ahead:
         wanted = len(ahead)
@@ -82,6 +84,10 @@ async def self_consistency(
             break
         ahead = ahead[len(ask) :]
         if k is None:
+            free, left = (free + 1 if members.left() == left else 0), members.left()
+            if free >= n:
+                reason = "free"
+                break
             ahead.append(next(turns))
     return replace(weighted(said, weigh, members.random), reason=reason)
 
