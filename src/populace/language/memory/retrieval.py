@@ -19,6 +19,8 @@ from populace.kernel.threads import chunked
 from populace.language.memory.store import Store
 from populace.language.memory.vectors import Vectors, lengths
 
+_LINE = 64  # bytes of a cache line
+
 
 def retrieve(
     store: Store,
@@ -80,9 +82,10 @@ def _retrieve(
     a: Any, b: Any, rows: Any, count: Any, last: Any, importance: Any, text: Any, at: Any,
     table: Any, length: Any, queries: Any, query_length: Any, query: Any, now: Any, fading: Any,
     weights: Any, slots: Any, scores: Any,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     k, d = slots.shape[1], table.shape[1]
     score = np.empty((3, last.shape[1]))
+    touched = 0
     for who in range(a, b):
         i, n = rows[who], count[rows[who]]
         q = query[who]
@@ -93,6 +96,10 @@ def _retrieve(
                 least = importance[i, j]
         if least == np.inf:
             least = 0.0
+        for j in range(n):  # touch the vectors first: the loads from memory then overlap
+            v = at[text[i, j]]
+            for x in range(0, d, _LINE):
+                touched += table[v, x]
         for j in range(n):
             score[0, j] = fading[now - last[i, j]]
             score[1, j] = least if np.isnan(importance[i, j]) else importance[i, j]
@@ -127,3 +134,4 @@ def _retrieve(
                 found += 1
         for place in range(found, k):
             scores[who, place], slots[who, place] = np.nan, -1
+    return touched

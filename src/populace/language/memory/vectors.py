@@ -28,7 +28,7 @@ def quantised(vectors: NDArray[np.float64]) -> NDArray[np.int8]:
 
 def lengths(vectors: NDArray[np.int8]) -> NDArray[np.float64]:
     """Return the Euclidean lengths of rows of integers."""
-    squares = (vectors.astype(np.int64) ** 2).sum(axis=1)
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64, casting="safe")
     return np.asarray(np.sqrt(squares, dtype=np.float64))
 
 
