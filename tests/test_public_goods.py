@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from populace import Cast, Rule, Simulation
 from populace.language import Scripted
 from populace.language.policy import Language
+from populace.records.checkpoints import Checkpoints
 from populace.testing import check_world
 from populace.worlds.public_goods import PROMPTS, PublicGoods
 from populace.worlds.public_goods.facts import fixed_point, payoffs, slope
@@ -198,6 +199,20 @@ def test_a_language_model_gives_and_fines() -> None:
     fines = next(text for kind, _, text in asked if kind == "punish")
     for words in ("A gave", "C gave", "costs you 1", "takes 3", '"C"'):
         assert words in fines
+
+
+def test_a_run_goes_on_from_a_checkpoint_to_the_same_end(tmp_path: Any) -> None:
+    def make() -> PublicGoods:
+        return PublicGoods(4, matching="stranger", punishment=True)
+
+    straight, broken, world = make(), make(), make()
+    Simulation(straight, seed=6).run(9)
+    every = Checkpoints(every_ticks=1)
+    Simulation(broken, seed=6).run(4, to=tmp_path / "run", checkpoint=every)
+    Simulation.resume(tmp_path / "run", world=world).run(5)
+    np.testing.assert_array_equal(world.people.earned, straight.people.earned)
+    np.testing.assert_array_equal(world.members, straight.members)
+    assert world.past == straight.past
 
 
 def test_the_rules_of_the_kernel_are_kept() -> None:
