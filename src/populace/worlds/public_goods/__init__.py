@@ -56,6 +56,7 @@ class PublicGoods(World):
         Rows of the members of each group, this period.
     """
 
+    title = "Public goods"
     ticks = 10
     charts = (
         Chart("Contributions", ["contribution", "largest", "smallest"], unit="units"),
