@@ -129,7 +129,8 @@ class Village(World):
             len(self.diary) > 1
         ):  # a measure that appears in mid-run, and one that turns to fractions
             found["luck"] = self.diary[-1]["share"]
-        found["half"] = found["moved"] // 2 if found["moved"] % 2 == 0 else found["moved"] / 2
+        days = (self.today - dt.date(2020, 1, 1)).days
+        found["half"] = days // 2 if days < 10 or days % 2 == 0 else days / 2
         return found
 
 

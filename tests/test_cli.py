@@ -19,7 +19,7 @@ from rich.console import Console
 from populace import Cast, Fallback, Human, Rule
 from populace.cli import main
 from populace.cli.progress import Watch
-from populace.cli.running import _bar
+from populace.cli.running import bar
 from populace.records import read
 
 PACKAGE = Path(__file__).with_name("lakeworlds.py").read_text(encoding="utf-8")
@@ -448,9 +448,9 @@ def test_no_bar_is_drawn_over_a_person_at_the_terminal() -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True)
     person = Fallback(Human(), to=Rule(lambda o: 0))
     person.itself = person  # type: ignore[attr-defined]
-    assert not _bar(terminal, False, Cast({"me": person}), None)  # type: ignore[arg-type]
-    assert _bar(terminal, False, Cast({"rule": Rule(lambda o: 0)}), None)  # type: ignore[arg-type]
-    assert not _bar(Console(file=io.StringIO()), False, Cast({"r": lambda o: 0}), None)  # type: ignore[arg-type]
+    assert not bar(terminal, False, Cast({"me": person}), None)  # type: ignore[arg-type]
+    assert bar(terminal, False, Cast({"rule": Rule(lambda o: 0)}), None)  # type: ignore[arg-type]
+    assert not bar(Console(file=io.StringIO()), False, Cast({"r": lambda o: 0}), None)  # type: ignore[arg-type]
 
 
 def test_lines_come_sparsely_without_a_terminal() -> None:

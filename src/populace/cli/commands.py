@@ -89,6 +89,22 @@ _records_options = [
     ),
 ]
 
+_checkpoint_options = [
+    click.option(
+        "--checkpoint-every",
+        metavar="N|Ns|auto",
+        default="auto",
+        show_default=True,
+        help="Write a checkpoint every N ticks or seconds, or as often as is cheap.",
+    ),
+    click.option("--no-checkpoints", is_flag=True, help="Write none: the run cannot be resumed."),
+]
+_ending_options = [
+    click.option("--no-report", is_flag=True, help="Write no report.html."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+]
+
+checkpoint_options, ending_options = _all(_checkpoint_options), _all(_ending_options)
 world_options, spending_options = _all(_world_options), _all(_spending_options)
 records_options = _all(_records_options)
 
@@ -132,8 +148,8 @@ def main() -> None:
     metavar="SHARE",
     help="Stop once more than this share of the decisions has failed, as 5%.",
 )
-@click.option("--no-report", is_flag=True, help="Write no report.html.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@checkpoint_options
+@ending_options
 @json_option
 @debug_option
 def run(**options: Any) -> None:

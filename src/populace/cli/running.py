@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.console import Console
 from populace.cli.casting import read_cast
 from populace.cli.failing import FAILED, INTERRUPTED, STOPPED, USAGE, fail, failing
 from populace.cli.finding import find
+from populace.cli.inputs import Inputs
 from populace.cli.progress import Watch, fetching
 from populace.cli.sizes import read_records
 from populace.cli.speaking import wrapped
@@ -32,6 +33,7 @@ from populace.kernel.errors import (
 from populace.kernel.parameters import parse
 from populace.kernel.world import World
 from populace.records import Run, read
+from populace.records.checkpoints import Checkpoints
 from populace.records.files import MANIFEST, check_free
 from populace.simulation.focus import Records
 
@@ -54,6 +56,8 @@ def run_world(
     budget: str | None,
     prices: Path | None,
     abort_failures: str | None,
+    checkpoint_every: str,
+    no_checkpoints: bool,
     no_report: bool,
     quiet: bool,
     as_json: bool,
@@ -66,28 +70,48 @@ def run_world(
         with failing(debug, as_json):
             cls = find("world", world)
             name = world_name(world, cls)
-            folder = _fresh(name, seed) if to is None else to
+            folder = fresh(name, seed) if to is None else to
             check_free(folder)
             made = make_world(cls, name, settings)
+            checkpoint = False if no_checkpoints else Checkpoints.parse(checkpoint_every)
+            inputs = Inputs()
+            command = inputs.command(world, cast)
             spending = Spending.read(answers, mode, budget, prices, abort_failures)
             kept = read_records(panel, columns, kinds, measures, keep_every)
             with fetching(errors, quiet or as_json) as progress:
                 given = read_cast(cast, made, progress)
-        watch = Watch(errors, name, _bar(errors, as_json, given, made), quiet or as_json)
+        watch = Watch(errors, name, bar(errors, as_json, given, made), quiet or as_json)
         with watch.preparing():
             simulation = _prepared(made, given, seed, kept, intervene, spending, debug, as_json)
+        simulation.command, simulation.inputs = command, inputs.files
         length = int(made.ticks) if ticks is None else ticks
         with failing(debug, as_json):
             simulation.interventions.schedule.check_length(length)
-        calendar = _calendar(made)
-        running = watch.running(length, simulation.tick, calendar)
+    except KeyboardInterrupt:
+        _interrupted(folder, not no_report, as_json, debug)
+    live(simulation, length, folder, watch, checkpoint, no_report, quiet, as_json, debug)
+
+
+def live(
+    simulation: Any,
+    ticks: int,
+    folder: Path,
+    watch: Watch,
+    checkpoint: Any,
+    no_report: bool,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Run into a folder and tell what came of it; ends the process unless all went well."""
+    running = watch.running(ticks, simulation.tick, _calendar(simulation.world))
+    try:
         with _terminate_as_interrupt(), running as step:
-            run = simulation.run(length, to=folder, progress=step)
+            run = simulation.run(ticks, to=folder, progress=step, checkpoint=checkpoint)
     except KeyboardInterrupt:
         _interrupted(folder, not no_report, as_json, debug)
     except Exception as error:
         _failed(error, folder, not no_report, as_json, debug)
-    assert folder is not None
     with failing(debug, as_json, FAILED):
         _tell(folder, None if no_report else _report(folder), quiet, as_json)
     if run.status == "stopped":
@@ -102,12 +126,17 @@ def world_name(text: str, cls: Any) -> str:
     return text
 
 
-def _fresh(name: str, seed: int) -> Path:
+def fresh(name: str, seed: int) -> Path:
     """Return the first of runs/NAME-SEED, runs/NAME-SEED-2, ... that is not there yet."""
-    folder, k = Path("runs") / f"{name}-{seed}", 1
+    return unused(Path("runs") / f"{name}-{seed}")
+
+
+def unused(folder: Path) -> Path:
+    """Return the first of FOLDER, FOLDER-2, ... that is not there yet."""
+    name, k = folder.name, 1
     while folder.exists():
         k += 1
-        folder = folder.with_name(f"{name}-{seed}-{k}")
+        folder = folder.with_name(f"{name}-{k}")
     return folder
 
 
@@ -153,7 +182,7 @@ def _calendar(world: World) -> dict[str, Any] | None:
     return None if calendar is None else {"start": str(calendar.start), "unit": calendar.unit}
 
 
-def _bar(console: Console, as_json: bool, cast: Any, world: World) -> bool:
+def bar(console: Console, as_json: bool, cast: Any, world: World) -> bool:
     """Whether to draw a bar: at a terminal that no person is asked at."""
     from populace.kernel.cast import Cast
 
@@ -202,12 +231,18 @@ def _left(folder: Path | None, report: bool) -> Run | None:
     return run
 
 
-def _interrupted(folder: Path | None, report: bool, as_json: bool, debug: bool) -> None:
+def _interrupted(folder: Path | None, report: bool, as_json: bool, debug: bool) -> NoReturn:
     run = _left(folder, report)
     if run is None:
         click.echo("Interrupted before the first tick.", err=True)
     else:
-        click.echo(f"Interrupted after {run.ticks:,} ticks; they are in {folder}", err=True)
+        click.echo(
+            f"Interrupted after {run.ticks:,} ticks; they are in {folder}"
+            + (
+                f"\nGo on with: populace resume {folder}" if run.manifest.get("checkpoints") else ""
+            ),
+            err=True,
+        )
     if as_json and run is not None and folder is not None:
         _tell(folder, folder / "report.html" if report else None, True, True)
     raise SystemExit(INTERRUPTED)
@@ -215,7 +250,7 @@ def _interrupted(folder: Path | None, report: bool, as_json: bool, debug: bool) 
 
 def _failed(
     error: Exception, folder: Path | None, report: bool, as_json: bool, debug: bool
-) -> None:
+) -> NoReturn:
     ours = not (isinstance(error, RecordError) and "holds a run" in error.what)
     if ours:
         _left(folder, report)
@@ -225,12 +260,18 @@ def _failed(
 
 @contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Let a polite kill (SIGTERM, as batch systems send) end a run as Ctrl-C does."""
+    """Let a polite kill (SIGTERM) or a closed terminal (SIGHUP) end a run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    before = {
+        number: signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+        for number in numbers
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,6 +8,7 @@ import enum
 import functools
 import operator
 import re
+import sys
 import types
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -349,7 +350,9 @@ class _Overlay:
         return _simple(tag, held)
 
     def _member(self, tag: str, name: str, member: Any) -> Any:
-        cls = self._code(name)
+        top, _, _ = name.partition(":")[0].partition(".")
+        loaded = name.partition(":")[0] in sys.modules  # looking up a member runs nothing
+        cls = find_code(name, {*self._packages, top} if loaded else self._packages)
         try:
             if isinstance(cls, type) and issubclass(cls, enum.Enum):
                 return cls[member] if tag == "enum" else cls(member)

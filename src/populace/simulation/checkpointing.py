@@ -33,7 +33,7 @@ _NOWHERE: dict[str, Any] = {"parts": {}, "kinds": {}, "done": 0, "outcomes": {},
 def resumed(
     cls: type[Simulation],
     path: str | Path,
-    world: World | None,
+    world: World | type[World] | None,
     cast: Any,
     given: Mapping[str, Any],
     at: int | None = None,
@@ -53,16 +53,10 @@ def resumed(
     """
     run = read(path)
     assert run.path is not None
-    where, vault = str(run.path), Vault(run.path)
-    if not (vault.folder / START).exists():
-        raise RecordError(
-            "this run keeps no checkpoints, so that it cannot go on",
-            where=where,
-            mend="run it anew, without --no-checkpoints",
-        )
-    start = vault.read(START)
-    found, about = vault.latest(at), start.about
-    world = _rebuilt(run.manifest, start) if world is None else world
+    where, start = str(run.path), _start(run.path)
+    found, about = Vault(run.path).latest(at), start.about
+    if world is None or isinstance(world, type):
+        world = _rebuilt(run.manifest, start, world)
     _check_world(world, run.manifest, about, where)
     if cast is None and not about["own_cast"]:
         raise RecordError(
@@ -133,19 +127,50 @@ async def replay(simulation: Simulation, at: int) -> None:
     simulation._past = Past(recorder, past.manifest, recorder.position(), parent)
 
 
-def _rebuilt(told: Mapping[str, Any], start: Checkpoint) -> World:
+def remade_world(path: str | Path, cls: type[World] | None = None) -> World:
+    """Return the world of a run, made anew by its parameters.
+
+    Parameters
+    ----------
+    path : path
+        Run directory.
+    cls : class, optional
+        Its class, where that cannot be imported by name.
+
+    Raises
+    ------
+    RecordError
+        If the class cannot be imported, or a parameter is not stored.
+    """
+    run = read(path)
+    assert run.path is not None
+    return _rebuilt(run.manifest, _start(run.path), cls)
+
+
+def _start(folder: Path) -> Checkpoint:
+    vault = Vault(folder)
+    if not (vault.folder / START).exists():
+        raise RecordError(
+            "this run keeps no checkpoints, so that it cannot go on",
+            where=str(folder),
+            mend="run it anew, without --no-checkpoints",
+        )
+    return vault.read(START)
+
+
+def _rebuilt(told: Mapping[str, Any], start: Checkpoint, cls: type[World] | None) -> World:
     """Return the world made anew by its class and parameters."""
     module, _, name = start.about["class"].partition(":")
     mend = "give the world: Simulation.resume(path, world=...)"
     try:
-        found: Any = sys.modules.get(module) or importlib.import_module(module)
-        for part in name.split("."):
+        found: Any = cls or sys.modules.get(module) or importlib.import_module(module)
+        for part in () if cls is not None else name.split("."):
             found = vars(found)[part]
     except (ImportError, KeyError, TypeError, ValueError):
         found = None
     if not (isinstance(found, type) and issubclass(found, World)):
         raise RecordError(f"no world {module}:{name} can be imported", mend=mend)
-    parameters = _revived(start, {module.split(".")[0]}).get("parameters")
+    parameters = _revived(start, {found.__module__.split(".")[0]}).get("parameters")
     if parameters is None or _told(parameters) != told["world"]["parameters"]:
         raise RecordError(f"the parameters of {name} cannot be told from the run alone", mend=mend)
     return found(**parameters)

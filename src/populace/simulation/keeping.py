@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from populace.simulation.running import Simulation
 
 START = "start"  # the checkpoint that holds what a run was made of, rather than its state
-ANSWERS = "answers.sqlite"
+ANSWERS, INPUTS = "answers.sqlite", "inputs"
 _GRACE = 10.0  # seconds that a tick has to end in after Ctrl-C
 
 

@@ -27,7 +27,7 @@ from populace.simulation.checkpointing import last_tick, replay, resumed
 from populace.simulation.focus import Records
 from populace.simulation.inquiry import Responses, Surveys, hold
 from populace.simulation.interventions import Intervention, Interventions, gathered
-from populace.simulation.keeping import ANSWERS, Keeping, Past, settings_of
+from populace.simulation.keeping import ANSWERS, INPUTS, Keeping, Past, settings_of
 from populace.simulation.loop import finished, measured, world_fails
 from populace.simulation.survey import Questions, Survey
 from populace.simulation.timing import measurable
@@ -114,8 +114,8 @@ class Simulation:
             raise ParameterError("panel is given twice", mend="give it to Records only")
         self.records = records
         self.world, self.seed, self.tick = world, seed, 0
-        self.command: Mapping[str, Any] | None = None
-        self._inputs: Mapping[str, bytes] = {}
+        self.command: Mapping[str, Any] | None = None  # for the manifest: how it was made
+        self.inputs: Mapping[str, bytes] = {}  # files it was made from, kept in a run directory
         self._past: Past | None = None
         self._parameters = world._given_parameters
         self._own_cast, self._own_answers = cast is None, answers is None
@@ -162,7 +162,11 @@ class Simulation:
 
     @classmethod
     def resume(
-        cls, path: str | Path, world: World | None = None, cast: Any = None, **changes: Any
+        cls,
+        path: str | Path,
+        world: World | type[World] | None = None,
+        cast: Any = None,
+        **changes: Any,
     ) -> Simulation:
         """Return the simulation of a run directory, as it was at the last sound checkpoint.
 
@@ -172,9 +176,9 @@ class Simulation:
         ----------
         path : path
             Of a run that was killed, interrupted or stopped, or is to go on for longer.
-        world : World, optional
-            As the run's was made; needed where its class cannot be imported, or a parameter cannot
-            be stored.
+        world : World or its class, optional
+            As the run's was made; needed where its class cannot be imported by name, or (the world
+            itself) where a parameter cannot be stored.
         cast : optional
             As the run's; needed where it was made in Python.
         **changes : budget, answers, prices, abort_failures
@@ -202,7 +206,7 @@ class Simulation:
         set: Mapping[str, Any] | None = None,
         cast: Any = None,
         interventions: Any = None,
-        world: World | None = None,
+        world: World | type[World] | None = None,
         parent_cast: Any = None,
         **changes: Any,
     ) -> Simulation:
@@ -417,9 +421,10 @@ class Simulation:
         answers = self.resources.answers
         if self._own_answers and isinstance(answers, AnswerStore) and answers.path is None:
             answers.move(folder / ANSWERS)
-        for name, content in self._inputs.items():
-            (folder / "inputs").mkdir(exist_ok=True)
-            write_atomically(folder / "inputs" / name, partial(_written, content))
+        for name, content in self.inputs.items():
+            path = folder / INPUTS / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, partial(_written, content))
 
     def _change_cast(self, cast: Any) -> None:
         """Cast all agents anew, by the same draws as the first time."""
