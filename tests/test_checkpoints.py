@@ -44,8 +44,14 @@ def thing(tick: int) -> dict[str, Any]:
 def written(folder: Path, *ticks: int, keep: int = 2, **settings: Any) -> Vault:
     vault = Vault(folder, Checkpoints(keep=keep, **settings))
     for tick in ticks:
-        vault.write(tick_name(tick), tick, capture(thing(tick)), {"records": tick})
+        put(vault, tick, thing(tick), records=tick)
+    vault.close()
     return vault
+
+
+def put(vault: Vault, tick: int, held: Any, **about: Any) -> None:
+    vault.write(tick_name(tick), tick, capture(held), about)
+    vault.finish()
 
 
 def assert_is(found: Any, tick: int) -> None:
@@ -74,11 +80,11 @@ def test_what_was_written_is_read(tmp_path):
 def test_what_does_not_change_is_written_once(tmp_path):
     vault = written(tmp_path, 1)
     assert vault.written == pytest.approx(960_000, abs=500)
-    vault.write(tick_name(2), 2, capture(thing(2)), {})
+    put(vault, 2, thing(2))
     assert vault.written == pytest.approx(480_000, abs=500)
     again = Vault(tmp_path)  # of another process, once it has checked what is there
     again.latest()
-    again.write(tick_name(3), 3, capture(thing(3)), {})
+    put(again, 3, thing(3))
     assert again.written == pytest.approx(480_000, abs=500)
 
 
@@ -120,7 +126,7 @@ def test_a_damaged_file_is_named_and_the_checkpoint_before_is_used(which, harm, 
         assert_is(vault.latest(), 4)
     vault.drop_after(4)
     assert [tick for tick, _ in vault.names()] == [4]
-    vault.write(tick_name(8), 8, capture(thing(8)), {"records": 8})  # the damaged array anew
+    put(vault, 8, thing(8), records=8)  # the damaged array anew
     assert_is(Vault(tmp_path).latest(), 8)
 
 
@@ -156,7 +162,7 @@ def test_left_overs_of_a_killed_writer_are_no_checkpoints_and_go(tmp_path):
     (folder / "arrays" / ("0" * 64 + ".tmp")).write_bytes(b"half")
     vault = Vault(tmp_path)
     assert_is(vault.latest(), 1)
-    vault.write(tick_name(3), 3, capture(thing(3)), {"records": 3})
+    put(vault, 3, thing(3), records=3)
     names = {path.name for path in folder.iterdir()}
     assert names == {"arrays", tick_name(1), tick_name(3)}
     assert all(len(path.name) == 64 for path in (folder / "arrays").iterdir())
@@ -165,16 +171,15 @@ def test_left_overs_of_a_killed_writer_are_no_checkpoints_and_go(tmp_path):
 FULL = """
 import sys
 from pathlib import Path
-from tests.test_checkpoints import written, assert_is
-from populace.kernel.state import capture
-from populace.records.checkpoints import Vault, tick_name
+from tests.test_checkpoints import written, assert_is, put
+from populace.records.checkpoints import Vault
 import numpy as np
 from populace.errors import CheckpointError
 {before}
 folder = Path(sys.argv[1])
 vault = written(folder, 5)
 try:
-    vault.write(tick_name(9), 9, capture({{"big": np.arange(400_000)}}), {{}})
+    put(vault, 9, {{"big": np.arange(400_000)}})
 except CheckpointError as error:
     print(error)
 else:
@@ -231,7 +236,7 @@ def test_by_ticks_and_by_seconds(tmp_path):
     assert [tick for tick in range(1, 12) if vault.due(tick)] == [5, 10]
     clock.now = 30.0
     assert vault.due(11)
-    vault.write(tick_name(11), 11, capture({}), {})
+    put(vault, 11, {})
     assert not vault.due(12)
 
 
@@ -240,18 +245,21 @@ def test_by_itself_it_takes_two_percent_of_the_time(cost, tmp_path, monkeypatch)
     clock = Clock()
     vault = Vault(tmp_path, Checkpoints(), clock)
 
-    def slow(*_: Any) -> None:
-        clock.now += cost
+    quick = Vault._arrays
 
-    monkeypatch.setattr("populace.records.checkpoints._replace", slow)
-    state = capture({"a": np.zeros(int(cost * 1e8 // 8))})  # as guessed before the first one
+    def slow(*args: Any) -> Any:
+        clock.now += cost
+        return quick(*args)
+
+    monkeypatch.setattr(Vault, "_arrays", slow)
+    state = capture({"a": np.empty(int(cost * 3e8 // 8))})  # as guessed before the first one
     small = capture({})
-    vault.expect(state)
+    vault.cadence.expect(state.nbytes)
     spent = count = 0
     while clock.now < 3000 * cost + 100:
         clock.now += 1.0
         if vault.due(1):
-            vault.write("tick-000001", 1, small, {})
+            vault.write(tick_name(1), 1, small, {})
             count += 1
             spent += cost
     assert count >= 5

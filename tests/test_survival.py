@@ -75,7 +75,7 @@ def test_killed_at_many_moments_it_ends_as_if_never(world, server, folder):
         while status == -9:
             rounds += 1
             assert rounds < 60
-            kill = int(draws.integers(1, 1, 60 + 40 * rounds)[0])
+            kill = int(draws.integers(1, 1, 30 + 15 * rounds)[0])
             task = {
                 "world": world,
                 "folder": str(run),

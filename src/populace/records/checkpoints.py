@@ -22,91 +22,25 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from populace.kernel.errors import CheckpointError, ParameterError
+from populace.kernel.errors import CheckpointError
 from populace.kernel.state import State, dtype_name, named_dtype
+from populace.kernel.threads import thread_count
+from populace.records.cadence import Cadence, Checkpoints
 from populace.records.files import sync_folder
 
 FORMAT = 1
 FOLDER = "checkpoints"
 _BIG = 1 << 16  # bytes from which an array has a file of its own
-_LEAST = 10.0  # seconds between two checkpoints, at least
-_TIMES = 50.0  # what a checkpoint costs, so often must have passed since: 2 % of the run
-_BYTES_A_SECOND = 1e8  # guessed for the first one
 _MEND = "an earlier checkpoint, if there is one, is still good"
-
-
-@dataclass(frozen=True)
-class Checkpoints:
-    """When checkpoints are written, and how many are kept.
-
-    Parameters
-    ----------
-    every_ticks : int, optional
-        At every tick that this divides. These are all kept.
-    every_seconds : float, "auto" or None
-        At the first tick's end after so many seconds; "auto" writes as often as is cheap: when
-        50 times what the last one took has passed, at least 10 seconds.
-    keep : int
-        How many of the latest are kept, at least 1; more than one lets a damaged one be skipped.
-
-    Raises
-    ------
-    ParameterError
-    """
-
-    every_ticks: int | None = None
-    every_seconds: float | Literal["auto"] | None = "auto"
-    keep: int = 2
-
-    def __post_init__(self) -> None:
-        whole = [("keep", self.keep)]
-        if self.every_ticks is not None:
-            whole.append(("every_ticks", self.every_ticks))
-        for name, value in whole:
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ParameterError(f"expected {name} >= 1, got {value!r}", where="Checkpoints")
-        seconds = self.every_seconds
-        if seconds not in ("auto", None) and not (
-            isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0
-        ):
-            raise ParameterError(
-                f"expected every_seconds >= 0, 'auto' or None, got {seconds!r}", where="Checkpoints"
-            )
-
-    @classmethod
-    def parse(cls, text: str) -> Checkpoints:
-        """Read ``auto``, ``100`` (ticks) or ``30s``.
-
-        Raises
-        ------
-        ParameterError
-
-        Examples
-        --------
-        >>> Checkpoints.parse("100").every_ticks, Checkpoints.parse("30s").every_seconds
-        (100, 30.0)
-        """
-        given = text.strip()
-        try:
-            if given == "auto":
-                return cls()
-            if given.endswith("s"):
-                return cls(every_seconds=float(given[:-1]))
-            return cls(every_ticks=int(given), every_seconds=None)
-        except ValueError:
-            raise ParameterError(
-                f"expected ticks, seconds or auto, got {text!r}",
-                where="checkpoints",
-                mend="for instance 100, 30s or auto",
-            ) from None
 
 
 @dataclass(frozen=True)
@@ -141,8 +75,11 @@ class Vault:
 
     Attributes
     ----------
+    cadence : Cadence
+        When one is due.
     seconds : float
-        Spent on writing so far.
+        What checkpoints have taken so far: the time that the run waited, and the processor time of
+        the thread that forces files to disk.
     written : int
         Bytes of arrays written by the last `write`.
     """
@@ -154,55 +91,50 @@ class Vault:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder, self.settings = run / FOLDER, settings or Checkpoints()
+        self.cadence = Cadence(self.settings, clock)
         self._clock = clock
-        self._cost: float | None = None
-        self._last = clock()
         self._sound: dict[str, int] = {}  # arrays on disk, written or checked by us: size
         self._held: dict[str, set[str]] = {}  # by checkpoint, the arrays that it needs
+        self._thread: ThreadPoolExecutor | None = None
+        self._pending: Future[float] | None = None
         self.seconds, self.written = 0.0, 0
 
-    # -- when ------------------------------------------------------------------------------------
-
-    def expect(self, state: State) -> None:
-        """Guess what a checkpoint will cost, from a first look at the state."""
-        if self._cost is None:
-            self._cost = state.nbytes / _BYTES_A_SECOND
-
     def due(self, tick: int) -> bool:
-        """Whether a checkpoint is to be written before `tick`."""
-        every, seconds = self.settings.every_ticks, self.settings.every_seconds
-        if every is not None and tick % every == 0:
-            return True
-        if seconds is None:
-            return False
-        if seconds == "auto":
-            seconds = max(_LEAST, _TIMES * (self._cost or 0.0))
-        return self._clock() - self._last >= seconds
-
-    # -- writing ---------------------------------------------------------------------------------
-
-    def write(self, name: str, tick: int, state: State, about: Mapping[str, Any]) -> Path:
-        """Write a checkpoint; those before stay until it is safely there.
+        """Whether a checkpoint is to be written before `tick`.
 
         Raises
         ------
         CheckpointError
-            If the disk refuses (full, read-only). Nothing of this one is left.
+            If the disk refused the last one.
         """
+        if self._pending is not None and self._pending.done():
+            self.finish()
+        return self.cadence.due(tick)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def write(self, name: str, tick: int, state: State, about: Mapping[str, Any]) -> None:
+        """Write a checkpoint; those before stay until it is safely there.
+
+        The files are written at once, so that the state may change afterwards; a thread forces them
+        to disk and moves the checkpoint into place, which `finish` waits for.
+
+        Raises
+        ------
+        CheckpointError
+            If the disk refuses (full, read-only): this one, of which nothing is left, or the one
+            before.
+        """
+        self.finish()
         begun = self._clock()
-        target, beside = self.folder / name, self.folder / f"{name}.tmp"
-        made: list[Path] = []
+        beside = self.folder / f"{name}.tmp"
+        new: list[Path] = []
         self.written = 0
         try:
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir(parents=True)
             (self.folder / "arrays").mkdir(exist_ok=True)
-            table, small = {}, bytearray()
-            for path, array in state.arrays.items():
-                table[path] = self._array(array, small, made)
-            if made:
-                sync_folder(self.folder / "arrays")
-            _put(beside / "arrays.bin", small)
+            table, small = self._arrays(state, new)
             header = {
                 "format": FORMAT,
                 "tick": tick,
@@ -211,45 +143,97 @@ class Vault:
                 "packed": hashlib.sha256(small).hexdigest(),
             }
             lines = _line(header) + _line(state.tree)
-            _put(beside / "state.json", lines + hashlib.sha256(lines).hexdigest().encode() + b"\n")
-            sync_folder(beside)
-            _replace(beside, target)
+            last = hashlib.sha256(lines).hexdigest().encode() + b"\n"
+            (beside / "arrays.bin").write_bytes(small)
+            (beside / "state.json").write_bytes(lines + last)
         except OSError as error:
-            shutil.rmtree(beside, ignore_errors=True)
-            for new in made:
-                new.unlink(missing_ok=True)
-                self._sound.pop(new.name, None)
-            raise CheckpointError(
-                f"cannot be written: {error.strerror or error}",
-                where=str(error.filename or target),
-                mend=f"make room and resume: {_MEND}",
-            ) from error
+            raise self._refused(error, name, new) from error
         self.written += len(small)
-        self._held[name] = {entry["file"] for entry in table.values() if "file" in entry}
-        self._drop_old()
-        self._last = self._clock()
-        self._cost = self._last - begun
-        self.seconds += self._cost
-        return target
+        held = {entry["file"] for entry in table.values() if "file" in entry}
+        taken = self._clock() - begun
+        self.seconds += taken
+        if name == tick_name(tick):
+            self.cadence.wrote(taken)
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="populace checkpoints")
+        self._pending = self._thread.submit(self._commit, name, new, held)
 
-    def _array(self, array: NDArray[Any], small: bytearray, made: list[Path]) -> dict[str, Any]:
-        """Put an array into its own file or into `small`, and return where it is."""
-        entry = {"dtype": dtype_name(array.dtype), "shape": list(array.shape)}
-        if array.nbytes < _BIG:
-            start = len(small)
-            small += array.tobytes()
-            return {**entry, "start": start, "bytes": array.nbytes}
-        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        digest = _digest(data)
-        if self._sound.get(digest) != data.nbytes:
-            path = self.folder / "arrays" / digest
-            beside = path.with_name(f"{digest}.tmp")
-            made += [beside, path]
-            _put(beside, data)
-            os.replace(beside, path)
-            self._sound[digest] = data.nbytes
-            self.written += data.nbytes
-        return {**entry, "file": digest, "bytes": data.nbytes}
+    def finish(self) -> None:
+        """Wait until the last checkpoint is safely there.
+
+        Raises
+        ------
+        CheckpointError
+            If the disk refused it.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            spent = pending.result()
+            self.seconds += spent
+            self.cadence.took_more(spent)
+
+    def close(self) -> None:
+        """Wait as `finish` does, and give back the thread."""
+        try:
+            self.finish()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown()
+                self._thread = None
+
+    def _commit(self, name: str, new: list[Path], held: set[str]) -> float:
+        """Force files to disk and move them into place; return the processor time it took."""
+        begun = time.thread_time()
+        beside, arrays = self.folder / f"{name}.tmp", self.folder / "arrays"
+        try:
+            for path in new:
+                _force(path)
+                os.replace(path, path.with_suffix(""))
+            sync_folder(arrays)
+            for path in (beside / "arrays.bin", beside / "state.json"):
+                _force(path)
+            sync_folder(beside)
+            _replace(beside, self.folder / name)
+            self._held[name] = held
+            self._drop_old()
+        except OSError as error:
+            raise self._refused(error, name, new) from error
+        return time.thread_time() - begun
+
+    def _refused(self, error: OSError, name: str, new: list[Path]) -> CheckpointError:
+        """Remove what there is of a checkpoint, and say why."""
+        shutil.rmtree(self.folder / f"{name}.tmp", ignore_errors=True)
+        for path in new:
+            path.unlink(missing_ok=True)
+            path.with_suffix("").unlink(missing_ok=True)
+            self._sound.pop(path.stem, None)
+        return CheckpointError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(self.folder / name),
+            mend=f"make room and resume: {_MEND}",
+        )
+
+    def _arrays(self, state: State, new: list[Path]) -> tuple[dict[str, Any], bytearray]:
+        """Write the arrays that are not on disk yet; return where each is, and the small ones."""
+        big = {p: _raw(a) for p, a in state.arrays.items() if a.nbytes >= _BIG}
+        digests = dict(zip(big, _digests(list(big.values())), strict=True))
+        table, small = {}, bytearray()
+        for path, array in state.arrays.items():
+            entry = {"dtype": dtype_name(array.dtype), "shape": list(array.shape)}
+            entry["bytes"] = array.nbytes
+            if path in big:
+                entry["file"] = digest = digests[path]
+                if self._sound.get(digest) != array.nbytes:
+                    target = self.folder / "arrays" / f"{digest}.tmp"
+                    new.append(target)
+                    target.write_bytes(big[path].data)
+                    self._sound[digest] = array.nbytes
+                    self.written += array.nbytes
+            else:
+                entry["start"] = len(small)
+                small += array.tobytes()
+            table[path] = entry
+        return table, small
 
     def _drop_old(self) -> None:
         """Remove the checkpoints beyond those to keep, then the arrays that none needs."""
@@ -349,11 +333,26 @@ def _line(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def _put(path: Path, data: Any) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _raw(array: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def _digests(arrays: list[NDArray[np.uint8]]) -> list[str]:
+    """Return the checksum of each array, several at a time where threads may be used."""
+    workers = min(thread_count(), len(arrays))
+    if workers < 2:
+        return list(map(_digest, arrays))
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(_digest, arrays))
+
+
+def _force(path: Path) -> None:
+    """Force a file to disk."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _replace(beside: Path, target: Path) -> None:

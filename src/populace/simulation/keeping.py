@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from populace.kernel.code import code_name
-from populace.kernel.errors import ParameterError, StateError
+from populace.kernel.errors import CheckpointError, ParameterError, StateError
 from populace.kernel.overlay import overlay
 from populace.kernel.state import State, capture
 from populace.records import Recorder
@@ -135,10 +135,12 @@ class Keeping:
             if to is not None:
                 simulation._keep(to)
             if self._vault is not None and state is not None:
-                self._vault.expect(state)
+                self._vault.cadence.expect(state.nbytes)
                 self._first()
         except BaseException as error:
             self.recorder.finish("failed", error)
+            if self._vault is not None:
+                self._vault.close()
             self._stack.close()
             raise
 
@@ -171,6 +173,7 @@ class Keeping:
         if self._past is not None:  # before the other: nothing can be resumed before its state
             self.save()
         vault.write(START, simulation.tick, *_made_of(simulation))
+        vault.finish()
 
     async def step(self) -> None:
         """Live through one tick, to its end if that is near when the run is interrupted."""
@@ -209,11 +212,21 @@ class Keeping:
         self._at = tick
 
     def end(self, status: str, stopped: str, error: BaseException | None) -> None:
-        """Close the records."""
-        simulation = self._simulation
+        """Close checkpoints and records.
+
+        Raises
+        ------
+        CheckpointError
+            If the disk refused the last checkpoint, unless the run failed before.
+        """
+        simulation, refused = self._simulation, None
         simulation._past = None
         try:
             if self._vault is not None:
+                try:
+                    self._vault.close()
+                except CheckpointError as failure:
+                    status, refused = "failed", failure
                 seconds = round(self._vault.seconds, 3)
                 self.recorder.update(checkpoints={"seconds": seconds, "last": self._at})
             self.recorder.update(
@@ -223,9 +236,11 @@ class Keeping:
                 stopped=stopped,
                 spend=simulation._spent(),
             )
-            self.recorder.finish(status, error)
+            self.recorder.finish(status, error or refused)
         finally:
             self._stack.close()
+        if refused is not None and error is None:
+            raise refused
 
 
 def settings_of(given: Checkpoints | bool | str | None) -> Checkpoints | None:
