@@ -22,7 +22,8 @@ from typing import Any
 
 from _measure import peak_memory_mib, report, spread
 from populace import Simulation
-from populace.records.checkpoints import Checkpoints, Vault, tick_name
+from populace.records.cadence import Checkpoints
+from populace.records.checkpoints import Vault, tick_name
 from populace.simulation.keeping import snapshot
 from populace.worlds.brooklyn import Brooklyn
 

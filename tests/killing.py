@@ -21,7 +21,7 @@ from typing import Any
 
 from populace import Cast, Simulation, threads
 from populace.kernel.state import State
-from populace.records.checkpoints import Checkpoints
+from populace.records.cadence import Checkpoints
 from populace.simulation.keeping import snapshot
 from populace.worlds.brooklyn import Brooklyn
 from populace.worlds.contagion import Contagion

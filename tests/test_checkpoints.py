@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from populace.errors import CheckpointError, ParameterError
 from populace.kernel.overlay import overlay
 from populace.kernel.state import capture
-from populace.records.checkpoints import Checkpoints, Vault, tick_name
+from populace.records.cadence import Checkpoints
+from populace.records.checkpoints import Vault, tick_name
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from populace import Choice, Population, Simulation, World
 from populace.kernel.errors import ParameterError, RecordError
 from populace.language import Scripted
-from populace.records.tables import empty
+from populace.records.frames import empty
 from populace.teams.metrics import effective, k_star, leave_one_out, metrics, redundancy
 from populace.teams.structures.consistency import self_consistency
 from populace.teams.structures.debate import debate

@@ -39,7 +39,7 @@ from populace.errors import (
     StateError,
 )
 from populace.records import read
-from populace.records.checkpoints import Checkpoints
+from populace.records.cadence import Checkpoints
 from populace.simulation.keeping import snapshot
 from populace.worlds.contagion import Contagion
 from populace.worlds.segregation import Segregation

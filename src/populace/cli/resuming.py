@@ -21,7 +21,7 @@ from populace.cli.spending import Spending
 from populace.kernel.errors import ParameterError, RecordError
 from populace.kernel.world import World
 from populace.records import Run, read
-from populace.records.checkpoints import Checkpoints
+from populace.records.cadence import Checkpoints
 from populace.records.files import check_free
 
 

@@ -33,7 +33,7 @@ from populace.kernel.errors import (
 from populace.kernel.parameters import parse
 from populace.kernel.world import World
 from populace.records import Run, read
-from populace.records.checkpoints import Checkpoints
+from populace.records.cadence import Checkpoints
 from populace.records.files import MANIFEST, check_free
 from populace.simulation.focus import Records
 

@@ -9,7 +9,8 @@ import click
 
 from populace.kernel.errors import ParameterError
 from populace.records import Run
-from populace.records.tables import TABLES, empty
+from populace.records.frames import empty
+from populace.records.tables import TABLES
 from populace.simulation.focus import Records
 
 if TYPE_CHECKING:

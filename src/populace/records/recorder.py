@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from populace.kernel.answers import OUTCOMES
 from populace.kernel.errors import PopulaceError, RecordError
 from populace.records.files import MANIFEST, as_json, claim, write_atomically
+from populace.records.frames import Broken
 from populace.records.redact import readable
 from populace.records.run import Run
-from populace.records.tables import Broken, Tables
+from populace.records.tables import Tables
 
 if TYPE_CHECKING:
     import polars as pl

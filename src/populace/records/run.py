@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from populace.kernel.errors import RecordError
 from populace.records.files import MANIFEST
-from populace.records.tables import joined, load
+from populace.records.frames import joined, load
 
 if TYPE_CHECKING:
     import polars as pl

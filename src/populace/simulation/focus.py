@@ -18,7 +18,7 @@ from populace.simulation.conditions import Condition
 if TYPE_CHECKING:
     import polars as pl
 
-    from populace.records.tables import Broken
+    from populace.records.frames import Broken
 
 FIRST_PANEL = 100
 

@@ -17,7 +17,8 @@ from populace.kernel.overlay import overlay
 from populace.kernel.state import State, capture
 from populace.records import Recorder
 from populace.records.answers import AnswerStore
-from populace.records.checkpoints import Checkpoints, Vault, tick_name
+from populace.records.cadence import Checkpoints
+from populace.records.checkpoints import Vault, tick_name
 from populace.records.files import held
 from populace.simulation.manifest import describe_casts, manifest, versions
 

@@ -20,7 +20,7 @@ from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.records import Recorder, Run
 from populace.records.answers import AnswerStore
-from populace.records.checkpoints import Checkpoints
+from populace.records.cadence import Checkpoints
 from populace.records.files import write_atomically
 from populace.simulation.casts import cast_all
 from populace.simulation.checkpointing import last_tick, replay, resumed
