@@ -104,7 +104,7 @@ def files_of(folder: Path, tick: int) -> list[Path]:
     own = folder / "checkpoints" / tick_name(tick)
     header = json.loads((own / "state.json").read_bytes().split(b"\n")[0])
     arrays = folder / "checkpoints" / "arrays"
-    moving = header["arrays"]["['moving']"]["file"]
+    moving = header["arrays"]["moving"]["file"]
     return [own / "state.json", own / "arrays.bin", arrays / moving]
 
 

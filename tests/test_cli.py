@@ -330,7 +330,8 @@ def test_ctrl_c_leaves_a_readable_run(package: Path, tmp_path: Path, sent: signa
     assert run.ticks >= 7
     assert run.metrics["tick"].to_list() == list(range(run.ticks))
     assert errors.splitlines() == [
-        f"Interrupted after {run.ticks:,} ticks; they are in {tmp_path / 'd'}"
+        f"Interrupted after {run.ticks:,} ticks; they are in {tmp_path / 'd'}",
+        f"Go on with: populace resume {tmp_path / 'd'}",
     ]
     assert (tmp_path / "d" / "report.html").exists()
 
@@ -392,13 +393,21 @@ def test_help_and_version(cli: Any) -> None:
     from populace import __version__
 
     assert ok(cli("--version")) == f"populace, version {__version__}\n"
-    for command in ([], ["run"], ["list"], ["show"], ["report"]):
+    for command in ([], ["run"], ["resume"], ["fork"], ["list"], ["show"], ["report"]):
         assert "Example:  populace" in ok(cli(*command, "--help"))
 
 
 def test_the_page_on_the_command_line_is_true(cli: Any, tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
-    commands = [["run"], ["sweep"], ["compare"], ["estimate"], ["prompt", "check"]]
+    commands = [
+        ["run"],
+        ["resume"],
+        ["fork"],
+        ["sweep"],
+        ["compare"],
+        ["estimate"],
+        ["prompt", "check"],
+    ]
     commands += [["model", name] for name in ("get", "list", "check")]
     commands += [["answers", name] for name in ("stats", "export", "import", "prune")]
     known = {

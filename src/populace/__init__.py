@@ -29,6 +29,7 @@ _HOME = {
     "Budget": "kernel.budget",
     "Prices": "kernel.prices",
     "AnswerStore": "records.answers",
+    "Checkpoints": "records.cadence",
     **dict.fromkeys(
         ["Simulation", "Intervention", "Records", "Survey", "read_interventions"], "simulation"
     ),

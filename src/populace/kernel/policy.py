@@ -23,7 +23,8 @@ class Policy(Protocol):
 
     Optional methods: ``hear(observation)`` receives what ``minds.tell`` delivers (sync or async);
     ``start(population, streams)`` is called once before the first tick, to add private columns for
-    memory; ``state()`` and ``restore(state)`` save and load memory that is not in columns;
+    memory; ``state()`` and ``restore(state)`` say what a checkpoint keeps of the policy beside its
+    columns, where that is not its plain values, containers, arrays, dataclasses and inner policies;
     ``describe()`` returns the parameters for the manifest; ``equip(resources)`` is called before
     the first tick with what the policy may spend (`populace.kernel.resources.Resources`);
     ``report()`` returns, each tick, numbers on its own work: mappings or dataclasses with a field

@@ -172,7 +172,7 @@ class _Capture:
             good = good or (is_plain(type(thing)) and (not lenient or _followed(thing)))
         if good or lenient:
             return good
-        name = code_name(type(thing)).removeprefix("builtins:")
+        name = code_name(type(thing)).removeprefix("builtins:").replace(":", ".")
         raise StateError(f"a {name} cannot be kept in a checkpoint", where=path, mend=MEND)
 
     # -- nodes -----------------------------------------------------------------------------------
@@ -190,7 +190,10 @@ class _Capture:
         node: dict[str, Any] = {}
         if isinstance(thing, dict):
             node["dict"] = [
-                [self.value(k, f"{path} (key)", lenient), self.value(v, f"{path}[{k!r}]", lenient)]
+                [
+                    self.value(k, f"{path} (key)", lenient),
+                    self.value(v, f"{path}[{k!r}]" if path else str(k), lenient),
+                ]
                 for k, v in thing.items()
             ]
             if (factory := getattr(thing, "default_factory", None)) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import inspect
+import types
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -291,8 +291,12 @@ def _where_answers(answers: Any, simulation: Simulation) -> dict[str, Any] | Non
 
 
 def code_digest(cls: type) -> str | None:
+    """Return the sha256 of the files that a class is written in; None where they are not there."""
+    functions = [f for f in vars(cls).values() if isinstance(f, types.FunctionType)]
+    digest = hashlib.sha256()
     try:
-        path = inspect.getsourcefile(cls)
-        return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except (OSError, TypeError):
+        for file in sorted({function.__code__.co_filename for function in functions}):
+            digest.update(Path(file).read_bytes())
+    except OSError:
         return None
+    return digest.hexdigest()
