@@ -1,6 +1,7 @@
 """The command line: ``populace run | resume | fork | list | show | report | compare``, and more."""
 
 from populace.cli import (  # noqa: F401 - they add their commands to main
+    auction_commands,
     comparing,
     model_commands,
     recorded_commands,
