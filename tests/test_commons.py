@@ -15,10 +15,12 @@ from populace import Cast, Rule, Simulation
 from populace.errors import CastError, ParameterError
 from populace.kernel.streams import Streams
 from populace.language import Scripted
+from populace.language.embedding import Hashed
+from populace.language.memory import Memory
 from populace.language.policy import Language
 from populace.records.checkpoints import Checkpoints
 from populace.testing import check_world
-from populace.worlds.commons import PROMPTS, Commons
+from populace.worlds.commons import PROMPTS, REMEMBERING, Commons
 from populace.worlds.commons.resource import Resource, ration
 from populace.worlds.commons.rules import Proportional, careful
 from populace.worlds.commons.scores import equality
@@ -300,6 +302,21 @@ def test_a_language_model_harvests_talks_and_remembers(scene: Any) -> None:
         assert "reflect of 2 in 0" not in asked["harvest", 1, 1]
         assert "Kate 10" in asked["harvest", 3, 1]
     assert (world.month > 1) == (scene != "house")  # lost in the first month, with one who idles
+
+
+def test_a_language_model_with_a_memory_is_reminded_of_what_it_was_told() -> None:
+    asked: dict[tuple[str, int, int], str] = {}
+    world = Commons(discussion="together", reflection=True, months=3)
+    memory = Memory(k=5, embed=Hashed(64))
+    mind = Language(Scripted(replies(asked)), REMEMBERING, memory=memory)
+    Simulation(world, mind, seed=1).run(3)
+    last = asked["harvest", 2, 2]
+    assert "I noted in month 1: reflect of 2 in 0" in last
+    assert "In month 2 I caught 10 tons; 60 tons were left in the lake." in last
+    assert "it was said: Mayor: Month" in last
+    assert "reflect of 1" not in last
+    kinds = memory.table(world.people)["kind"].value_counts()
+    assert dict(kinds.rows()) == {"observation": 3 * 3 * 5}  # harvested, heard and noted
 
 
 def test_what_is_not_revealed_is_not_seen() -> None:

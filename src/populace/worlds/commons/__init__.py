@@ -28,6 +28,8 @@ from populace.worlds.speaking import Speaking
 
 PROMPTS = {scene: Path(__file__).parent / "prompts" / f"{scene}.toml" for scene in SCENES}
 """Prompts with which a language model plays, by scene: ``Language(model, PROMPTS["fishery"])``."""
+REMEMBERING = Path(__file__).parent / "prompts" / "fishery_memory.toml"
+"""Prompts of the fishery for a mind with a memory: ``Language(..., memory=Memory(...))``."""
 
 Discussion = Literal["none", "together", "turns"]
 _MADE = "the games are set up at the start"
