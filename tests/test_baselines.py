@@ -18,7 +18,9 @@ PEOPLE = 500_000
 
 def truth(changes=(), r=(2.6,), times=60, size=8.0):
     k = len(r) + 3
-    return SEIR(r, changes, 40.0, 0.2, size, 3.0, 5.0, PEOPLE, times, covariance=np.zeros((k, k)))
+    return SEIR(
+        r, changes, 40.0, 0.2, size, 3.0, 5.0, PEOPLE, np.zeros(times), covariance=np.zeros((k, k))
+    )
 
 
 def counts(model, name="data"):

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from populace.kernel.errors import ParameterError
-from populace.kernel.streams import Stream, Streams
+from populace.kernel.streams import Streams
 from populace.studies import losses
 
 Floats = NDArray[np.float64]
 
-_STEPS = 4  # Runge-Kutta steps a day: relative error below 1e-6 at rates up to 2 a day
+_PROPOSALS = 8  # a draw that is kept
 
 
 def persistence(
@@ -91,8 +91,8 @@ class SEIR:
     latent, infectious : float
         Mean days exposed and infectious, as given.
     people : int
-    times : int
-        Length of the fitted series.
+    series : float64 array of shape (times,)
+        What it was fitted to.
     covariance : float64 array
         Of the logarithms of (r..., start, reported, size), by the curvature at the optimum.
     """
@@ -105,28 +105,46 @@ class SEIR:
     latent: float
     infectious: float
     people: int
-    times: int
+    series: Floats
     covariance: Floats
+
+    @property
+    def times(self) -> int:
+        """Length of the fitted series."""
+        return len(self.series)
 
     def forecast(self, horizon: int, *, draws: int = 1000, seed: int = 0) -> Floats:
         """Return sample paths of the times after the fitted ones, shape (draws, horizon).
 
-        Parameters are drawn from the normal approximation on the log scale (Laplace), counts from
-        the negative binomial law.
+        Parameters are proposed by the normal approximation on the log scale (Laplace, of twice the
+        covariance, within the bounds of the fit) and resampled by their likelihood (Rubin 1988);
+        counts follow the negative binomial law.
         """
         streams = Streams(seed)
         middle = np.log([*self.r, self.start, self.reported, self.size])
-        normal = streams.stream("seir/parameters").normal(np.arange(draws), size=len(middle))
-        drawn = middle + normal @ _root(self.covariance).T
-        logs = np.clip(drawn, middle - 5, middle + 5)
+        root = _root(2 * self.covariance)
+        n = _PROPOSALS * draws
+        z = streams.stream("seir/parameters").normal(np.arange(n), size=len(middle))
+        low, high = _bounds(len(self.r), self.people)
+        logs = np.clip(middle + z @ root.T, low, high)
+        log_weight = -self._loss(logs) + (z**2).sum(axis=1) / 2
+        weights = np.exp(log_weight - log_weight.max())
+        start = streams.stream("seir/resample").uniform([0])[0]
+        places = np.cumsum(weights / weights.sum())
+        chosen = np.minimum(np.searchsorted(places, (np.arange(draws) + start) / draws), n - 1)
+        logs = logs[chosen]
         mean = self._expected(logs, self.times + horizon)[:, self.times :]
         size = np.exp(logs[:, -1:])
-        return _counts(streams.stream("seir/counts"), np.maximum(mean, 1e-6), size)
+        stream = streams.stream("seir/counts")
+        return losses.draw_negative_binomial(stream, np.maximum(mean, 1e-6), size)
 
     def fitted(self) -> Floats:
         """Return the expected counts of the fitted times."""
         logs = np.log([[*self.r, self.start, self.reported, self.size]])
         return np.asarray(self._expected(logs, self.times)[0])
+
+    def _loss(self, logs: Floats) -> Floats:
+        return _loss(logs, self.series, self.changes, self.latent, self.infectious, self.people)
 
     def _expected(self, logs: Floats, times: int) -> Floats:
         return _expected(logs, times, self.changes, self.latent, self.infectious, self.people)
@@ -185,22 +203,13 @@ def fit_seir(
     if reported is not None and not 0 < reported <= 1:
         raise ParameterError(f"expected reported from 0 to 1, got {reported!r}", where="fit_seir")
     k = len(changes) + 1
-    low = np.log([*[0.05] * k, 0.01, 1e-4, 0.05])
-    high = np.log([*[12.0] * k, people / 10, 1.0, 1e4])
+    low, high = _bounds(k, people)
     fixed = None if reported is None else np.log(reported)
 
     def loss(rows: Floats) -> Floats:
         """Negative log-likelihood of each row of free parameters, all rows at once."""
-        logs = rows
-        if fixed is not None:
-            logs = np.insert(rows, k + 1, fixed, axis=1)
-        mean = _expected(logs, len(y), changes, latent, infectious, people)
-        return np.array(
-            [
-                losses.negative_binomial(y, mu, float(np.exp(log[-1])))
-                for mu, log in zip(mean, logs, strict=True)
-            ]
-        )
+        logs = rows if fixed is None else np.insert(rows, k + 1, fixed, axis=1)
+        return _loss(logs, y, changes, latent, infectious, people)
 
     keep = np.array([True] * (k + 1) + [fixed is None] + [True])
     bounds = list(zip(low[keep], high[keep], strict=True))
@@ -231,7 +240,7 @@ def fit_seir(
         latent=latent,
         infectious=infectious,
         people=people,
-        times=len(y),
+        series=y,
         covariance=covariance,
     )
 
@@ -239,31 +248,32 @@ def fit_seir(
 def _expected(
     logs: Floats, times: int, changes: Sequence[int], latent: float, infectious: float, people: int
 ) -> Floats:
-    """Return expected counts, one row a row of parameters, by classical Runge-Kutta steps."""
+    """Return expected counts, one row a row of parameters."""
+    from populace.studies.seir_kernel import flows
+
     values = np.exp(logs)
     k = len(changes) + 1
-    rates, start, reported = values[:, :k] / infectious, values[:, k], values[:, k + 1]
-    state = np.zeros((4, len(values)))  # S, E, I, all that ever left E
-    state[1] = np.minimum(start, people)
-    state[0] = people - state[1]
-    out = np.empty((len(values), times))
-    step = 1 / _STEPS
-    for day in range(times):
-        b = rates[:, int(np.searchsorted(changes, day, side="right"))] / people
-        before = state[3].copy()
-        for _ in range(_STEPS):
-            k1 = _flow(state, b, latent, infectious)
-            k2 = _flow(state + step / 2 * k1, b, latent, infectious)
-            k3 = _flow(state + step / 2 * k2, b, latent, infectious)
-            k4 = _flow(state + step * k3, b, latent, infectious)
-            state = state + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        out[:, day] = reported * (state[3] - before)
-    return out
+    left = flows(
+        values[:, :k] / infectious, values[:, k].copy(), changes, latent, infectious, people, times
+    )
+    return np.asarray(values[:, k + 1, None] * left)
 
 
-def _flow(state: Floats, b: Floats, latent: float, infectious: float) -> Floats:
-    infected, left = b * state[0] * state[2], state[1] / latent
-    return np.stack([-infected, infected - left, left - state[2] / infectious, left])
+def _bounds(rates: int, people: int) -> tuple[Floats, Floats]:
+    """Return lowest and highest logarithms of (r..., start, reported, size)."""
+    low = np.log([*[0.05] * rates, 0.01, 1e-4, 0.05])
+    return low, np.log([*[12.0] * rates, people / 10, 1.0, 1e4])
+
+
+def _loss(
+    logs: Floats, y: Floats, changes: Sequence[int], latent: float, infectious: float, people: int
+) -> Floats:
+    """Return the negative log-likelihood of each row of parameters."""
+    mean = np.maximum(_expected(logs, len(y), changes, latent, infectious, people), 1e-6)
+    sizes = np.exp(logs[:, -1])
+    return np.array(
+        [losses.negative_binomial(y, m, float(s)) for m, s in zip(mean, sizes, strict=True)]
+    )
 
 
 def _slope(x: Floats, loss: Callable[[Floats], Floats]) -> tuple[float, Floats]:
@@ -296,14 +306,6 @@ def _spread(loss: Callable[[Floats], Floats], x: Floats, low: Floats, high: Floa
 def _root(covariance: Floats) -> Floats:
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
-
-
-def _counts(stream: Stream, mean: Floats, size: Floats) -> Floats:
-    """Return negative binomial draws by inversion of the distribution function."""
-    from scipy.stats import nbinom
-
-    u = stream.uniform(np.arange(len(mean)), size=mean.shape[1])
-    return np.asarray(nbinom.ppf(u, size, size / (size + mean)), np.float64)
 
 
 def _series(series: ArrayLike, least: int, where: str) -> Floats:

@@ -249,12 +249,17 @@ class Runner:
         errors = []
         for i, result in enumerate(results):
             error = "" if result.ok else str(result.error)
-            if result.ok and len(result.value["ticks"]) != self.ticks:
-                error = f"ended after {len(result.value['ticks'])} of {self.ticks} ticks"
+            lived = len(result.value["ticks"]) if result.ok else 0
+            if not error and (
+                (lived < self.ticks and result.value["run"] != "finished") or not lived
+            ):
+                error = f"ended after {lived} of {self.ticks} ticks"
             errors.append(error)
             if not error:
                 for name in self.measures:
-                    series[name][i] = np.array(result.value["series"][name], np.float64)
+                    values = np.array(result.value["series"][name], np.float64)
+                    # a world that is done stays as it is
+                    series[name][i] = np.pad(values, (0, self.ticks - lived), mode="edge")
         return Ran(series, errors)
 
 

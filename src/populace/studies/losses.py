@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from populace.kernel.errors import ParameterError
+from populace.kernel.streams import Stream
 
 Floats = NDArray[np.float64]
 
@@ -60,6 +61,24 @@ def dispersion(observed: ArrayLike, expected: ArrayLike) -> float:
         method="bounded",
     )
     return float(np.exp(found.x))
+
+
+def draw_negative_binomial(stream: Stream, mean: ArrayLike, size: ArrayLike) -> Floats:
+    """Return a count about every mean, by inversion: one draw a count, one agent a row.
+
+    Parameters
+    ----------
+    stream : Stream
+    mean : array of shape (rows, times)
+        Above 0.
+    size : float, or array that broadcasts
+        As in `negative_binomial`.
+    """
+    from scipy.stats import nbinom
+
+    mu, k = np.asarray(mean, np.float64), np.asarray(size, np.float64)
+    u = stream.uniform(np.arange(len(mu)), size=mu.shape[1])
+    return np.asarray(nbinom.ppf(u, k, k / (k + mu)), np.float64)
 
 
 def squared_log(observed: ArrayLike, expected: ArrayLike) -> float:

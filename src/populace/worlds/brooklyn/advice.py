@@ -92,7 +92,13 @@ class Measures:
         return self.masks is not None and day >= self.masks
 
 
-def by_day(points: tuple[tuple[str, float], ...], days: int) -> NDArray[np.float64]:
-    """Interpolate (ISO date, value) points over the days of a run, flat beyond the ends."""
+def by_day(
+    points: tuple[tuple[str, float], ...], days: int, until: dt.date | None = None
+) -> NDArray[np.float64]:
+    """Interpolate (ISO date, value) points over the days of a run, flat beyond the ends and from
+    the day `until` on."""
     known = [(dt.date.fromisoformat(day) - FIRST_DAY).days for day, _ in points]
-    return np.interp(np.arange(days), known, [value for _, value in points])
+    ticks = np.arange(days)
+    if until is not None:
+        ticks = np.minimum(ticks, max(0, (until - FIRST_DAY).days))
+    return np.interp(ticks, known, [value for _, value in points])

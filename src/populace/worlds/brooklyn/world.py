@@ -127,6 +127,12 @@ class Brooklyn(World):
             float, Parameter("community contacts in one's neighbourhood", low=0, high=1)
         ] = 0.5,
         testing: Annotated[float, Parameter("mild cases tested, relative to 2020", low=0)] = 1.0,
+        testing_known: Annotated[
+            Date,
+            Parameter(
+                "day from which testing stays as it was, as a forecast must hold it, or none"
+            ),
+        ] = None,
     ) -> None:
         whole = isinstance(people, (int, np.integer)) and not isinstance(people, bool)
         if not whole or not 1 <= people <= CENSUS:
@@ -142,9 +148,8 @@ class Brooklyn(World):
         self.mask_effect, self.closed, self.errands, self.local = (
             mask_effect, closed, errands, local,
         )  # fmt: skip
-        self.testing = testing
+        self.testing, self.testing_known = testing, testing_known
         self.changed(frozenset())
-        self._severe = by_day(advice.ADMITTED_TESTED, self.ticks)
         self._phase = -1
 
     def changed(self, names: frozenset[str]) -> None:
@@ -159,7 +164,10 @@ class Brooklyn(World):
             schools=self.schools, order=self.order, easing=self.easing, masks=self.masks
         )
         # The chance of a test is known for the days with public figures, and then stays.
-        self._mild = np.minimum(1.0, self.testing * by_day(advice.MILD_TESTED, self.ticks))
+        until = self.testing_known
+        self._mild = by_day(advice.MILD_TESTED, self.ticks, until)
+        self._mild = np.minimum(1.0, self.testing * self._mild)
+        self._severe = by_day(advice.ADMITTED_TESTED, self.ticks, until)
 
     def start(self, streams: Streams) -> None:
         """Synthesise the people and infect the first of them."""
