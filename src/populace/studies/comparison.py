@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from populace.kernel.errors import ParameterError, RecordError, StudyError, nearest
-from populace.records.files import MANIFEST, as_json, write_atomically
 from populace.simulation.manifest import versions
+from populace.studies import shelf
 from populace.studies.contrasts import Contrasts, Family, check_analysis
 from populace.studies.outcomes import Outcomes, split
 from populace.studies.statistics import seeds_needed
@@ -165,15 +164,8 @@ class Comparison:
         folder = self.path if path is None else Path(path)
         if folder is None:
             raise RecordError("there is no directory to write to", mend="name one")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(f"cannot be made: {error.strerror}", where=str(folder)) from error
-        for name in TABLES:
-            write_atomically(folder / f"{name}.parquet", getattr(self, name).write_parquet)
-        write_atomically(folder / MANIFEST, lambda file: file.write(as_json(self.manifest)))
-        self.path = folder
-        return folder
+        self.path = shelf.put(folder, {name: getattr(self, name) for name in TABLES}, self.manifest)
+        return self.path
 
     def __repr__(self) -> str:
         others = [name for name in self.manifest["names"] if name != self.baseline]
@@ -183,11 +175,7 @@ class Comparison:
 
 def is_comparison(path: str | Path) -> bool:
     """Whether a directory holds a written comparison."""
-    try:
-        manifest = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and str(manifest.get("format")) == FORMAT
+    return shelf.manifest_of(path, FORMAT) is not None
 
 
 def read_comparison(path: str | Path) -> Comparison:
@@ -198,19 +186,12 @@ def read_comparison(path: str | Path) -> Comparison:
     RecordError
         If there is none, or a file of it cannot be read.
     """
-    import polars as pl
-
-    folder = Path(path)
-    if not is_comparison(folder):
+    manifest = shelf.manifest_of(path, FORMAT)
+    if manifest is None:
         raise RecordError(
             "no comparison is here", where=str(path), mend="name what 'populace compare' wrote"
         )
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise RecordError(f"cannot be read: {error}", where=str(path)) from error
-    return Comparison(tables, manifest, folder)
+    return Comparison(shelf.take(path, TABLES), manifest, Path(path))
 
 
 def _nothing_left(outcomes: Outcomes) -> StudyError:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from populace.kernel.errors import RecordError
-from populace.records.files import MANIFEST, as_json, claim, write_atomically
+from populace.records.files import MANIFEST, claim
+from populace.studies import shelf
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,16 +87,8 @@ class ExamComparison:
         RecordError
             If the disk refuses.
         """
-        folder = Path(path)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(f"cannot be made: {error.strerror}", where=str(folder)) from error
-        for name in TABLES:
-            write_atomically(folder / f"{name}.parquet", getattr(self, name).write_parquet)
-        write_atomically(folder / MANIFEST, lambda file: file.write(as_json(self.manifest)))
-        self.path = folder
-        return folder
+        self.path = shelf.put(path, {name: getattr(self, name) for name in TABLES}, self.manifest)
+        return self.path
 
     def __repr__(self) -> str:
         names = [name for name in self.manifest["names"] if name != self.baseline]
@@ -126,12 +119,12 @@ def begun(folder: Path, manifest: Mapping[str, Any]) -> Path:
 
 def is_exam_comparison(path: str | Path) -> bool:
     """Whether a directory holds a finished comparison of teams."""
-    try:
-        manifest = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    finished = isinstance(manifest, dict) and manifest.get("status") == "finished"
-    return finished and manifest.get("format") == FORMAT
+    return _finished(path) is not None
+
+
+def _finished(path: str | Path) -> dict[str, Any] | None:
+    manifest = shelf.manifest_of(path, FORMAT)
+    return manifest if manifest and manifest.get("status") == "finished" else None
 
 
 def read_exam_comparison(path: str | Path) -> ExamComparison:
@@ -142,14 +135,7 @@ def read_exam_comparison(path: str | Path) -> ExamComparison:
     RecordError
         If there is none, or a file of it cannot be read.
     """
-    import polars as pl
-
-    folder = Path(path)
-    if not is_exam_comparison(folder):
+    manifest = _finished(path)
+    if manifest is None:
         raise RecordError("no finished comparison of teams is here", where=str(path))
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise RecordError(f"cannot be read: {error}", where=str(path)) from error
-    return ExamComparison(tables, manifest, folder)
+    return ExamComparison(shelf.take(path, TABLES), manifest, Path(path))
