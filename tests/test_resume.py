@@ -29,6 +29,7 @@ from populace import (
     Simulation,
     Streams,
     Surrogate,
+    Survey,
     World,
 )
 from populace.errors import (
@@ -117,6 +118,24 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path):
         simulation = Simulation.resume(tmp_path / "run")
     assert simulation.tick == 4
     assert_same(simulation.run(), whole)
+
+
+def test_a_simulation_may_begin_its_records_in_mid_run_or_be_saved_by_hand(tmp_path):
+    whole = Simulation(Village(), village_cast(), seed=4)
+    whole.run(5)
+    end = whole.run(9)
+    simulation = Simulation(Village(), village_cast(), seed=4)
+    simulation.run(3)
+    simulation.save(tmp_path / "saved")
+    simulation.run(2)
+    with pytest.raises(Stop):
+        simulation.run(9, tmp_path / "run", until(3))
+    run = Simulation.resume(tmp_path / "run", cast=village_cast()).run()
+    assert_same(run, end)
+    assert run.manifest["ticks"] == {"first": 5, "asked": 9, "done": 9}
+    again = Simulation.resume(tmp_path / "saved", cast=village_cast())
+    assert again.tick == 3
+    assert again.run(11).metrics.tail(9).equals(end.metrics)
 
 
 def test_parameters_of_any_sort_are_made_again(tmp_path):
@@ -224,14 +243,19 @@ def test_interventions_and_surveys_are_made_again(tmp_path):
             Intervention("often", every=3, cast={"watchful": 0.2}),
             Intervention("late", when="infections > 10", columns={"until": -1}, where="state == 2"),
         ]
-        return Simulation(sis(), seed=5, interventions=changes)
+        surveys = Survey(
+            "mood", every=2, questions={"mood": ("How are you?", Choice(["bad", "good"]))}, who=9
+        )
+        return Simulation(sis(), seed=5, interventions=changes, surveys=surveys)
 
     whole = made().run(12)
     assert whole.events.height >= 5
+    assert whole.surveys.height == 6 * 9
     for at in (5, 9):
         broken_off(made(), 12, at, tmp_path / f"run-{at}", every=4)
         run = Simulation.resume(tmp_path / f"run-{at}").run()
         assert_same(run, whole)
+        assert run.surveys.equals(whole.surveys)
         assert run.manifest["interventions"] == whole.manifest["interventions"]
 
 

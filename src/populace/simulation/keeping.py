@@ -8,8 +8,9 @@ import types
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from populace.kernel.code import code_name
 from populace.kernel.errors import CheckpointError, ParameterError, StateError
@@ -19,7 +20,7 @@ from populace.records import Recorder
 from populace.records.answers import AnswerStore
 from populace.records.cadence import Checkpoints
 from populace.records.checkpoints import Vault, tick_name
-from populace.records.files import held
+from populace.records.files import held, write_atomically
 from populace.simulation.manifest import describe_casts, manifest, versions
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Keeping:
         self._begin(ticks)
         try:
             if to is not None:
-                simulation._keep(to)
+                self._keep(to)
             if self._vault is not None and state is not None:
                 self._vault.cadence.expect(state.nbytes)
                 self._first()
@@ -163,6 +164,17 @@ class Keeping:
             told |= {"parent": dict(past.parent), "resumed": []}
         self.recorder.go_on(told, past.records, past.source, reference)
 
+    def _keep(self, folder: Path) -> None:
+        """Keep with the run what it needs to go on: answers, and the files it was made from."""
+        answers = self._simulation.resources.answers
+        own = self._simulation._own_answers
+        if own and isinstance(answers, AnswerStore) and answers.path is None:
+            answers.move(folder / ANSWERS)
+        for name, content in self._simulation.inputs.items():
+            path = folder / INPUTS / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, partial(_written, content))
+
     def _first(self) -> None:
         """Write what the run is made of, unless it goes on where it was."""
         simulation, vault = self._simulation, self._vault
@@ -171,7 +183,7 @@ class Keeping:
             vault.drop_after(simulation.tick)
             return
         self._stack.enter_context(held(vault.folder))
-        if self._past is not None:  # before the other: nothing can be resumed before its state
+        if self._past is not None or simulation.tick:  # it is not at its world's start
             self.save()
         vault.write(START, simulation.tick, *_made_of(simulation))
         vault.finish()
@@ -242,6 +254,10 @@ class Keeping:
             self._stack.close()
         if refused is not None and error is None:
             raise refused
+
+
+def _written(content: bytes, file: IO[bytes]) -> int:
+    return file.write(content)
 
 
 def settings_of(given: Checkpoints | bool | str | None) -> Checkpoints | None:

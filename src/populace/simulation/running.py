@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from populace.kernel.answers import Outcome
 from populace.kernel.budget import Budget
@@ -21,13 +20,12 @@ from populace.kernel.world import World
 from populace.records import Recorder, Run
 from populace.records.answers import AnswerStore
 from populace.records.cadence import Checkpoints
-from populace.records.files import write_atomically
 from populace.simulation.casts import cast_all
 from populace.simulation.checkpointing import last_tick, replay, resumed
 from populace.simulation.focus import Records
 from populace.simulation.inquiry import Responses, Surveys, hold
 from populace.simulation.interventions import Intervention, Interventions, gathered
-from populace.simulation.keeping import ANSWERS, INPUTS, Keeping, Past, settings_of
+from populace.simulation.keeping import Keeping, Past, settings_of
 from populace.simulation.loop import finished, measured, world_fails
 from populace.simulation.survey import Questions, Survey
 from populace.simulation.timing import measurable
@@ -333,6 +331,21 @@ class Simulation:
                 await cast.close()
         return keeping.recorder.run(self.world)
 
+    def save(self, path: str | Path) -> None:
+        """Write the simulation as it is now to a directory, from which `resume` goes on.
+
+        Parameters
+        ----------
+        path : path
+            Absent or empty.
+
+        Raises
+        ------
+        RecordError, StateError
+            As `run`.
+        """
+        self.run(0, path)
+
     def survey(self, questions: Questions, who: Any = None, **settings: Any) -> Responses:
         """Put questions to agents now, the clock stopped; nothing of the run changes.
 
@@ -416,16 +429,6 @@ class Simulation:
             return f"{share:.1%} of the decisions failed, more than the {limit:.1%} allowed"
         return "a budget is spent" if self.resources.budget.stopping else ""
 
-    def _keep(self, folder: Path) -> None:
-        """Keep in a run directory what the run needs to go on: answers, files it was made from."""
-        answers = self.resources.answers
-        if self._own_answers and isinstance(answers, AnswerStore) and answers.path is None:
-            answers.move(folder / ANSWERS)
-        for name, content in self.inputs.items():
-            path = folder / INPUTS / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, partial(_written, content))
-
     def _change_cast(self, cast: Any) -> None:
         """Cast all agents anew, by the same draws as the first time."""
         streams = Streams(self.seed).named("cast")
@@ -438,7 +441,3 @@ class Simulation:
     def _spent(self) -> dict[str, Any]:
         totals = self.resources.ledger.totals()
         return {"logical": asdict(totals.logical), "billed": asdict(totals.billed)}
-
-
-def _written(content: bytes, file: IO[bytes]) -> int:
-    return file.write(content)

@@ -249,13 +249,15 @@ class Team:
         return [*told, *self._from_members("transcript")]
 
     def state(self) -> dict[str, Any]:
-        """Return how many items there have been, and the state of members that keep one."""
+        """Return how many items there have been, and what members keep: a state, or themselves."""
+        members = {seat.name: seat.team or seat.policy for seat in self.seats}
         held = {
-            seat.name: kept.state()
-            for seat in self.seats
-            if (kept := seat.team or seat.policy) is not None and hasattr(kept, "state")
+            name: one.state()
+            for name, one in members.items()
+            if one is not None and hasattr(one, "state")
         }
-        return {"kept": self._kept, "told": self._told, "members": held}
+        others = {n: one for n, one in members.items() if one is not None and n not in held}
+        return {"kept": self._kept, "told": self._told, "members": held, "others": others}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""

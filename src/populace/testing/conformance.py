@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -17,9 +18,11 @@ from populace.kernel.errors import PopulaceError
 from populace.kernel.observation import Observation
 from populace.kernel.policy import as_policy
 from populace.kernel.population import Population
+from populace.kernel.state import State
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.simulation import Simulation
+from populace.simulation.keeping import restore, snapshot
 from populace.testing import fingerprint
 from populace.testing.fingerprint import Prints, differences
 from populace.testing.report import Check, Report
@@ -60,7 +63,8 @@ def check_world(
         into parts give the same run. ``thread-free``: so do two threads. ``no global random
         state``: the generators of numpy and `random` have no influence and are not used, nor is
         entropy of the system. ``no write outside the run directory``: none by Python's own file
-        operations, nor any that changes the current directory.
+        operations, nor any that changes the current directory. ``goes on from a checkpoint``: a
+        second simulation that is given the state of a first one in mid-run ends as that does.
 
     Examples
     --------
@@ -75,14 +79,18 @@ def check_world(
     True
     """
 
-    def trial(seed: int, way: Way, to: Path | None) -> Prints:
+    def made(seed: int) -> Simulation:
         cast = None if make_cast is None else make_cast()
-        simulation = Simulation(make_world(), cast, seed=seed, panel=_PANEL)
+        return Simulation(make_world(), cast, seed=seed, panel=_PANEL)
+
+    def trial(seed: int, way: Way, to: Path | None) -> Prints:
+        simulation = made(seed)
         vary(simulation.casts, way)
-        return fingerprint.of_run(simulation.run(ticks, to=to))
+        return fingerprint.of_run(simulation.run(ticks, to=to, checkpoint=False))
 
     name = getattr(make_world, "__name__", "world")
-    return Report(subject=f"world {name}", checks=tuple(_checks(trial, seeds)))
+    checks = (*_checks(trial, seeds), _goes_on(made, ticks, seeds))
+    return Report(subject=f"world {name}", checks=checks)
 
 
 def check_policy(
@@ -111,8 +119,9 @@ def check_policy(
     Returns
     -------
     Report
-        As of `check_world`, and ``valid answers``: no answer has the wrong shape or lies outside
-        its space. Memory in columns of the population is compared like answers.
+        As of `check_world` (``goes on from a checkpoint`` in a world only), and ``valid answers``:
+        no answer has the wrong shape or lies outside its space. Memory in columns of the population
+        is compared like answers.
     """
     name = getattr(make_policy, "__name__", "policy")
     subject = f"policy {name}"
@@ -124,16 +133,21 @@ def check_policy(
         assert observations is not None
         return asyncio.run(_show(as_policy(make_policy()), observations(seed), seed, way, invalid))
 
-    def lived(seed: int, way: Way, to: Path | None) -> Prints:
+    def made(seed: int) -> Simulation:
         assert world is not None
-        simulation = Simulation(world(), as_policy(make_policy()), seed=seed, panel=_PANEL)
+        return Simulation(world(), as_policy(make_policy()), seed=seed, panel=_PANEL)
+
+    def lived(seed: int, way: Way, to: Path | None) -> Prints:
+        simulation = made(seed)
         vary(simulation.casts, way)
-        run = simulation.run(ticks, to=to)
+        run = simulation.run(ticks, to=to, checkpoint=False)
         if count := int(run.asks["invalid"].sum()):
             invalid.append(f"{count} answers outside their space")
         return fingerprint.of_run(run)
 
     checks = list(_checks(shown if world is None else lived, seeds))
+    if world is not None:
+        checks.append(_goes_on(made, ticks, seeds))
     found = invalid[0] if invalid else "every answer is in its space"
     valid = Check(name="valid answers", passed=not invalid, found=found)
     return Report(subject=subject, checks=(valid, *checks))
@@ -226,6 +240,34 @@ def _no_write(trial: Trial, seed: int) -> Check:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         return Check(name=name, passed=False, found=f"written: {', '.join(found[:3])}{more}")
     return Check(name=name, passed=True, found="none seen")
+
+
+def _goes_on(made: Callable[[int], Simulation], ticks: int, seeds: Sequence[int]) -> Check:
+    name, half = "goes on from a checkpoint", max(1, ticks // 2)
+    for seed in seeds:
+        try:
+            with global_generators(0):
+                first = made(seed)
+                first.run(half)
+                state = _stored(snapshot(first))
+            with global_generators(1):
+                one = fingerprint.of_run(first.run(ticks - half))
+            with global_generators(0):
+                second = made(seed)
+                restore(second, state)
+            with global_generators(1):
+                other = fingerprint.of_run(second.run(ticks - half))
+        except Exception as error:
+            return Check(name=name, passed=False, found=_raised(error, seed))
+        if differ := differences(one, other):
+            return Check(name=name, passed=False, found=_told(differ, seed))
+    return Check(name=name, passed=True, found=f"the same end from tick {half} on")
+
+
+def _stored(state: State) -> State:
+    """Return a state as a file gives it back."""
+    arrays = {path: np.array(array) for path, array in state.arrays.items()}
+    return State(json.loads(json.dumps(state.tree, allow_nan=False)), arrays)
 
 
 def _told(differ: list[str], seed: int) -> str:
