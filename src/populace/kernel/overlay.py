@@ -315,7 +315,8 @@ class _Overlay:
 
     def _value(self, value: Any, fresh: Any) -> Any:
         if not isinstance(value, dict):
-            return value
+            same = type(fresh) is type(value) and type(value) is not float and fresh == value
+            return fresh if same else value
         (tag, held), *_ = value.items()
         if tag == "@":
             return self._made[held]

@@ -52,7 +52,8 @@ def _walk(value: Any, name: str, seen: set[int], depth: int) -> Iterator[tuple[s
         return
     if id(value) in seen or depth > _DEEP:
         return
-    seen.add(id(value))
+    if not isinstance(value, (tuple, frozenset)):  # two equal ones are as good as one twice
+        seen.add(id(value))
     if isinstance(value, Population):
         yield f"{name}.id", value.id[value.alive]
         for column in value.columns:
