@@ -201,6 +201,7 @@ def forecast(given: argparse.Namespace) -> None:
     print()
     scores = pl.DataFrame(rows)
     show(scores)
+    show(pl.DataFrame([misfit(name, runs[name], real[name]) for name in MEASURES]))
     page = write_forecast(
         given.to / "forecast.html",
         panels,
@@ -212,6 +213,24 @@ def forecast(given: argparse.Namespace) -> None:
         doc="Four parameters fitted to the days before; the order taken to stay in force.",
     )
     print(page)
+
+
+def misfit(name: str, runs: np.ndarray, real: np.ndarray) -> dict[str, Any]:
+    """Return where the median goes wrong: highest weeks, and counted over forecast by period."""
+    middle = np.median(runs, axis=0)
+    row: dict[str, Any] = {"measure": name}
+    for who, series in (("forecast", middle), ("counted", real)):
+        week = np.convolve(series, np.ones(7) / 7, "valid")
+        day = FIRST_DAY + dt.timedelta(days=int(week.argmax()) + 3)
+        row[f"highest week, {who}"] = f"{week.max():,.0f} a day about {day:%d %B}"
+    first, may, june = FIT_DAYS, (dt.date(2020, 5, 1) - FIRST_DAY).days, 92
+    for period, days in (
+        ("late April", slice(first, may)),
+        ("May", slice(may, june)),
+        ("June", slice(june, DAYS)),
+    ):
+        row[f"counted / forecast, {period}"] = float(real[days].sum() / middle[days].sum())
+    return row
 
 
 def outcomes(series: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
