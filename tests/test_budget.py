@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from populace.errors import BudgetError, ParameterError
-from populace.kernel.budget import Amounts, Budget, parse_budget
+from populace.kernel.budget import Amounts, Budget
+from populace.kernel.budget_text import parse_budget
 from populace.kernel.spend import Spend
 from tests.crowds import impatient, in_threads
 

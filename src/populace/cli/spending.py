@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from populace.kernel.budget import Budget, parse_budget
+from populace.kernel.budget import Budget
+from populace.kernel.budget_text import parse_budget
 from populace.kernel.errors import ParameterError
 from populace.kernel.prices import Prices
 from populace.kernel.resources import parse_share
