@@ -40,6 +40,48 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         ) from error
 
 
+def read_head(
+    folder: Path, name: str, form: int, what: str, mend: str, where: str | None = None
+) -> dict[str, Any]:
+    """Return the JSON file that says what a directory holds, of one format.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the file.
+    form : int
+        The ``format`` that this version knows.
+    what : str
+        What the directory should hold, for errors: ``run``, ``study``.
+    mend : str
+        What to name instead, if there is none.
+    where : str, optional
+        The place as the user named it, by default `folder`.
+
+    Raises
+    ------
+    RecordError
+        If it is absent, cannot be read, or is of another format.
+    """
+    try:
+        head = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordError(
+            f"no {what} is here (it has no {name})", where=where or str(folder), mend=mend
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{name} cannot be read: {error}", where=str(folder)) from error
+    known = isinstance(head, dict) and head.get("format")
+    if known != form:
+        raise RecordError(
+            f"expected a {what} of format {form}, got {known!r}",
+            where=str(folder),
+            mend="read it with the version of populace that wrote it",
+        )
+    return dict(head)
+
+
 def sync_folder(folder: Path) -> None:
     """Force the names in a folder to disk, where the system can."""
     with suppress(OSError):  # not on Windows

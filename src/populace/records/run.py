@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from populace.kernel.errors import RecordError
-from populace.records.files import MANIFEST
+from populace.records.files import MANIFEST, read_head
 from populace.records.frames import joined, load
 
 if TYPE_CHECKING:
@@ -197,21 +195,6 @@ def read(path: str | Path) -> Run:
     folder = Path(path)
     if folder.name == MANIFEST:
         folder = folder.parent
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise RecordError(
-            f"no run is here (it has no {MANIFEST})",
-            where=str(path),
-            mend="name a directory that 'populace run --to' wrote",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{MANIFEST} cannot be read: {error}", where=str(folder)) from error
-    known = isinstance(manifest, dict) and manifest.get("format")
-    if known != FORMAT:
-        raise RecordError(
-            f"expected a run of format {FORMAT}, got {known!r}",
-            where=str(folder),
-            mend="read it with the version of populace that wrote it",
-        )
+    mend = "name a directory that 'populace run --to' wrote"
+    manifest = read_head(folder, MANIFEST, FORMAT, "run", mend, where=str(path))
     return Run(manifest, folder)

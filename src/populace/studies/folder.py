@@ -20,7 +20,7 @@ from typing import Any
 from populace.kernel.cast import Cast
 from populace.kernel.errors import RecordError
 from populace.kernel.policy import FunctionPolicy, Policy, describe_policy
-from populace.records.files import as_json, write_atomically
+from populace.records.files import as_json, read_head, write_atomically
 from populace.simulation.manifest import plain, versions
 
 STUDY, RUNS = "study.json", "runs"
@@ -127,24 +127,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _head(path: Path) -> dict[str, Any]:
-    try:
-        head: dict[str, Any] = json.loads((path / STUDY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise RecordError(
-            f"no study is here (it has no {STUDY})",
-            where=str(path),
-            mend="name a directory that a sweep or comparison wrote (to=, --to)",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{STUDY} cannot be read: {error}", where=str(path)) from error
-    known = isinstance(head, dict) and head.get("format")
-    if known != FORMAT:
-        raise RecordError(
-            f"expected a study of format {FORMAT}, got {known!r}",
-            where=str(path),
-            mend="read it with the version of populace that wrote it",
-        )
-    return head
+    mend = "name a directory that a sweep or comparison wrote (to=, --to)"
+    return read_head(path, STUDY, FORMAT, "study", mend)
 
 
 def _check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
