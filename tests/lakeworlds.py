@@ -115,3 +115,13 @@ class Market(World):
 
     def policies(self):
         return {"five": lambda o: 5.0, "two": lambda o: 2.0}
+
+
+class Bazaar(Market):
+    """A market that says which minds are whose."""
+
+    def policies(self):
+        return {**super().policies(), "three": lambda o: 3.0}
+
+    def shares(self):
+        return {"buyers": {"five": 1, "two": 0}, "sellers": {"three": 2, "two": 0}}

@@ -167,6 +167,32 @@ def test_cast_file_casts_several_populations(cli: Any, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("world", "cast", "who"),
+    [
+        ("lakeworlds:Bazaar", "", "buyers five 4, sellers three 2"),
+        ("lakeworlds:Bazaar", "buyers.two=1", "buyers two 4, sellers three 2"),
+        ("lakeworlds:Bazaar", "five=1,buyers.two=1,sellers.two=1,three=1",
+         "buyers five 2, buyers two 2, sellers three 1, sellers two 1"),
+        ("lakeworlds:Bazaar", "sellers.default=1,sellers.two=1",
+         "buyers five 4, sellers three 1, sellers two 1"),
+        ("market", "buyers.five=1,sellers.two=1", "buyers five 4, sellers two 2"),
+    ],
+)  # fmt: skip
+def test_names_say_of_which_population(cli: Any, world: str, cast: str, who: str) -> None:
+    ok(cli("run", world, "--ticks", "1", "--to", "out", *(["--cast", cast] if cast else [])))
+    asks = read("out").asks.sort("population", "policy")
+    told = asks.select("population", "policy", "agents").iter_rows()
+    assert ", ".join(" ".join(map(str, row)) for row in told) == who
+
+
+def test_a_population_that_a_cast_file_leaves_out_keeps_its_own(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "cast.toml").write_text("[populations.sellers]\ntwo = 1\n")
+    ok(cli("run", "lakeworlds:Bazaar", "--ticks", "1", "--to", "out", "--cast", "cast.toml"))
+    asks = read("out").asks
+    assert asks["policy"].to_list() == ["five", "two"]
+
+
 # -- failing -------------------------------------------------------------------------------------
 
 USAGE = {
@@ -190,6 +216,8 @@ USAGE = {
     "lake --cast ''": "expected name=share",
     "lake --cast no.toml": "no.toml: cannot be read",
     "market --cast five=1": "the world has 2 populations: buyers, sellers",
+    "lakeworlds:Bazaar --cast two=1,five=1": r"of which population is 'two'.*buyers\.two=1",
+    "lakeworlds:Bazaar --cast buyers.three=1": "no policy is named 'three'",
     "lake --ticks -3": "-3 is not in the range",
     "lake --seed 18446744073709551616": "is not in the range",
     "lake --seed -1": "is not in the range",

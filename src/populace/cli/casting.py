@@ -1,6 +1,7 @@
 """Who decides, as the command line says it: shares, or a TOML file.
 
-::
+Of a world with several populations, a name says of which, as ``buyers.rule=2``, unless the world
+offers that mind to one of them only; a population that is not named keeps the world's own cast. ::
 
     [shares]                 # or [populations.NAME] for each of several populations
     default = 4              # the world's own cast, in its proportions
@@ -37,10 +38,12 @@ from populace.cli.teaming import team_mind
 from populace.kernel.cast import Cast
 from populace.kernel.errors import CastError, ParameterError, RegistryError, nearest
 from populace.kernel.parameters import parameters
+from populace.kernel.population import find_populations
 from populace.kernel.registry import registered
-from populace.kernel.world import World
+from populace.kernel.world import World, own_shares
 from populace.language.weights import Progress
 from populace.policies.fallback import Fallback
+from populace.simulation.casts import own_cast
 
 DEFAULT = "default"  # in shares: the world's own cast
 _SECTIONS = ("shares", "populations", "policies")
@@ -67,7 +70,7 @@ def read_cast(text: str | None, world: World, progress: Progress | None = None) 
         return None
     if text.endswith(".toml") or Path(text).is_file():
         return _from_file(Path(text), world, progress)
-    return _cast(_shares(text), _Definitions({}, Path(), progress), world)
+    return _by_population(_shares(text), _Definitions({}, Path(), progress), world)
 
 
 @dataclass(frozen=True)
@@ -116,15 +119,54 @@ def _from_file(path: Path, world: World, progress: Progress | None) -> Any:
     if populations and "shares" in given:
         raise CastError("expected [shares] or [populations.NAME], got both", where=str(path))
     if populations:
-        return {name: _cast(own, definitions, world) for name, own in populations.items()}
+        return _casts(populations, definitions, world)
     if "shares" not in given and len(tables) == 1:
         return _cast({next(iter(tables)): 1.0}, definitions, world)
     if "shares" not in given:
         raise CastError("there is no section [shares]: nobody is cast", where=str(path))
-    return _cast(given["shares"], definitions, world)
+    return _by_population(given["shares"], definitions, world)
 
 
-def _cast(shares: Mapping[str, float], definitions: _Definitions, world: World) -> Cast:
+def _by_population(shares: Any, definitions: _Definitions, world: World) -> Any:
+    """Return the cast, or a cast for each population where names say of which: buyers.rule."""
+    own = own_shares(world)
+    known = {*find_populations(world), *own} - {""}
+    found: dict[str, dict[str, float]] = {}
+    for name, share in shares.items() if isinstance(shares, Mapping) else ():
+        population, dot, mind = name.partition(".")
+        if not (dot and population in known):
+            population, mind = _home(name, own), name
+        found.setdefault(population, {})[mind] = share
+    if set(found) <= {""}:
+        return _cast(shares, definitions, world)
+    if "" in found:
+        some = next(iter(found.pop("")))
+        raise CastError(
+            f"of which population is {some!r}: {', '.join(sorted(known))}?",
+            where="cast",
+            mend=f"for instance {min(known)}.{some}=1",
+        )
+    return _casts(found, definitions, world)
+
+
+def _home(mind: str, own: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the one population for which the world offers a mind, or "" if not one."""
+    homes = [population for population, minds in own.items() if mind in minds]
+    return homes[0] if len(homes) == 1 else ""
+
+
+def _casts(
+    shares: Mapping[str, Mapping[str, float]], definitions: _Definitions, world: World
+) -> dict[str, Cast]:
+    """Return a cast for each population: as given, or else the world's own."""
+    own = own_cast(world) if set(own_shares(world)) - {""} else {}
+    given = {name: _cast(minds, definitions, world, name) for name, minds in shares.items()}
+    return {**own, **given} if isinstance(own, dict) else given
+
+
+def _cast(
+    shares: Mapping[str, float], definitions: _Definitions, world: World, population: str = ""
+) -> Cast:
     if not isinstance(shares, Mapping) or not shares:
         raise CastError("expected shares by policy, got none", where="cast")
     for name, share in shares.items():
@@ -132,17 +174,18 @@ def _cast(shares: Mapping[str, float], definitions: _Definitions, world: World) 
             raise CastError(
                 f"expected a share as a number, got {share!r}", where=f"policy {name!r}"
             )
-    offered = world.policies()
-    shares = _with_default(shares, {*offered, *definitions.tables}, world)
+    offered, own = world.policies(), own_shares(world).get(population, {})
+    if population and own:
+        offered = {name: offered[name] for name in own}
+    shares = _with_default(shares, {*offered, *definitions.tables}, own)
     policies = {name: _policy(name, definitions, offered) for name in shares}
     return Cast(policies, shares=shares)
 
 
 def _with_default(
-    shares: Mapping[str, float], named: Set[str], world: World
+    shares: Mapping[str, float], named: Set[str], own: Mapping[str, float]
 ) -> Mapping[str, float]:
     """Return shares with ``default``, unless a policy has that name, divided as the world does."""
-    own = world.shares()
     if DEFAULT not in shares or DEFAULT in named or not own:
         return shares
     each = {name: share * shares[DEFAULT] / sum(own.values()) for name, share in own.items()}

@@ -16,7 +16,7 @@ from populace.cli.finding import find
 from populace.kernel.errors import PopulaceError, RegistryError, nearest
 from populace.kernel.parameters import ParameterInfo, parameters
 from populace.kernel.registry import registered
-from populace.kernel.world import World
+from populace.kernel.world import World, own_shares
 
 _GROUPS = {"worlds": "world", "policies": "policy"}
 
@@ -79,8 +79,11 @@ def _own_cast(cls: Any) -> dict[str, float] | None:
     """Return the minds that a world offers with their default shares (None if it cannot say)."""
     try:
         world = cls()
-        shares = world.shares()
-        return {name: float(shares.get(name, 0)) for name in world.policies()}
+        found: dict[str, float] = {}
+        for population, shares in own_shares(world).items():
+            prefix, minds = (f"{population}.", shares) if population else ("", world.policies())
+            found |= {prefix + name: float(shares.get(name, 0)) for name in minds}
+        return found
     except Exception:  # a world that needs parameters or files still has a listing
         return None
 

@@ -65,8 +65,12 @@ class World(Parametric, ABC):
         """Return the minds that this world's author offers, by name, for casts to draw on."""
         return {}
 
-    def shares(self) -> Mapping[str, float]:
-        """Return the default cast: shares of `policies` by name (by default the first alone)."""
+    def shares(self) -> Mapping[str, float] | Mapping[str, Mapping[str, float]]:
+        """Return the default cast: shares of `policies` by name (by default the first alone).
+
+        A world with several populations returns such shares by the name of each; a mind with share
+        0 is one that could be cast there.
+        """
         return dict.fromkeys(list(self.policies())[:1], 1.0)
 
     def reference(self) -> polars.DataFrame | None:
@@ -158,6 +162,17 @@ class World(Parametric, ABC):
     def data(self) -> Mapping[str, str]:
         """Return sha256 of every data file that the world reads, by name, for the manifest."""
         return {}
+
+
+def own_shares(world: World) -> dict[str, dict[str, float]]:
+    """Return a world's default cast by population, "" for the only one: shares by name."""
+    found: dict[str, dict[str, float]] = {}
+    for name, given in world.shares().items():
+        if isinstance(given, Mapping):
+            found[name] = dict(given)
+        else:
+            found.setdefault("", {})[name] = given
+    return found
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from populace.kernel.cast import Cast
 from populace.kernel.errors import CastError, WorldError, nearest
 from populace.kernel.population import Population
-from populace.kernel.world import World
+from populace.kernel.world import World, own_shares
 
 
 def cast_all(cast: Any, populations: Mapping[str, Population], world: World) -> dict[str, Cast]:
@@ -17,9 +17,9 @@ def cast_all(cast: Any, populations: Mapping[str, Population], world: World) -> 
     if not populations:
         raise WorldError("the world has no population", where=where, mend="make one in __init__")
     if cast is None:
-        if not (offered := world.policies()):
+        if not world.policies():
             raise CastError("the world offers no minds of its own", where=where, mend="give a cast")
-        cast = Cast(offered, shares=world.shares())
+        cast = own_cast(world)
     if not isinstance(cast, Mapping):
         if len(populations) > 1:
             raise CastError(
@@ -38,6 +38,18 @@ def cast_all(cast: Any, populations: Mapping[str, Population], world: World) -> 
         name: own if isinstance(own, Cast) else Cast({policy_name(own): own})
         for name, own in cast.items()
     }
+
+
+def own_cast(world: World) -> Cast | dict[str, Cast]:
+    """Return the cast that the world's author gives it; of several populations, one for each."""
+    shares = own_shares(world)
+    if set(shares) <= {""}:
+        return Cast(world.policies(), shares=shares.get("", {}))
+    casts = {}
+    for population, own in shares.items():
+        offered = world.policies()  # new ones: a mind serves one population
+        casts[population] = Cast({name: offered[name] for name in own}, shares=own)
+    return casts
 
 
 def policy_name(policy: Any) -> str:

@@ -17,6 +17,7 @@ from populace.kernel.errors import CastError, ParameterError, nearest
 from populace.kernel.policy import as_policy
 from populace.kernel.registry import load, registered
 from populace.kernel.world import World
+from populace.simulation.casts import own_cast
 from populace.simulation.interventions import gathered
 from populace.studies.folder import described
 
@@ -158,7 +159,7 @@ def swapped(cast: Any, world: World, arm: Arm) -> Any:
         If there is no such group, or no such mind.
     """
     if cast is None:
-        cast = Cast(world.policies(), shares=world.shares())
+        cast = own_cast(world)
     casts = cast if isinstance(cast, Mapping) else {"": cast}
     own = {key: each for key, each in casts.items() if isinstance(each, Cast)}
     groups = [name for each in own.values() for name in each.names]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from populace.kernel.errors import ParameterError, WorldError, nearest
-from populace.kernel.world import World
+from populace.kernel.world import World, own_shares
 from populace.simulation import Simulation
 from populace.studies.arms import Arm, Arms
 from populace.studies.comparison import Comparison
@@ -200,7 +200,8 @@ def _spends(cast: Any, world: World) -> bool:
     casts = cast.values() if isinstance(cast, Mapping) else [cast]
     minds = [each for own in casts for each in getattr(own, "policies", {"": own}).values()]
     if cast is None:
-        minds = [mind for name, mind in world.policies().items() if world.shares().get(name)]
+        used = {name for own in own_shares(world).values() for name in own if own[name]}
+        minds = [mind for name, mind in world.policies().items() if name in used]
     return any(hasattr(mind, "equip") for mind in minds)
 
 
