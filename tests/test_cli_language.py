@@ -166,6 +166,47 @@ def test_a_language_mind_of_the_world_can_be_changed(cli: Any) -> None:
     assert (described["temperature"], described["orders"]) == (0.5, 2)
 
 
+MUTE = """
+from populace.language.scripted import Scripted
+class Mute(Scripted):
+    def __init__(self):
+        super().__init__(lambda request: '{"answer": 10}' if request.schema else "I took ten.")
+"""
+
+
+def test_a_mind_that_remembers_is_declared_in_the_cast_file(cli: Any) -> None:
+    Path("mute.py").write_text(MUTE)
+    section = (
+        "[policies.remembering]\nmodel = 'mute.py:Mute'\n"
+        "memory = {k = 4, importance = 5, embed = 'hashed'}\nplan = {every = 2}\n"
+    )
+    Path("cast.toml").write_text(section)
+    run = ("run", "commons", "--cast", "cast.toml", "--ticks", "3", "--quiet")
+    ok(cli(*run))
+    described = read("runs/commons-0").manifest["cast"]["people"]["policies"]["remembering"]
+    told = described["parameters"]
+    assert told["memory"]["k"] == 4
+    assert told["memory"]["embed"] == "Hashed"
+    assert told["plan"]["every"] == 2
+    assert told["reflect"]["threshold"] == 150  # as the world has it
+    minds = read("runs/commons-0").minds
+    kept = minds.filter((minds["kind"] == "memory") & (minds["measure"] == "remembered"))
+    assert kept["value"].to_list() == [5.0] * 3  # what each was told of the harvest
+    Path("cast.toml").write_text(section + "without = ['observation', 'planning', 'reflection']\n")
+    ok(cli(*run))
+    minds = read("runs/commons-0-2").minds
+    assert "remembered" not in minds["measure"].to_list()
+    for bad, told in {
+        "memory = {kk = 4}": "memory has no setting 'kk'; did you mean 'k'",
+        "memory = 3": "expected memory as true, settings or a Memory, got 3",
+        "memory = {embed = 'hash'}": "embed",
+        "memory = false": "need memory=",
+        "without = ['plans']": "no part 'plans'",
+    }.items():
+        Path("cast.toml").write_text(f"[policies.remembering]\nmodel = 'mute.py:Mute'\n{bad}\n")
+        told_in_one_line(cli(*run), told)
+
+
 def test_the_openai_form_names_an_endpoint(cli: Any) -> None:
     pytest.importorskip("openai")
     model = open_named("openai:small@https://models.example/v1", {"top_logprobs": 5})

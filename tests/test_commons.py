@@ -304,15 +304,23 @@ def test_a_language_model_harvests_talks_and_remembers(scene: Any) -> None:
     assert (world.month > 1) == (scene != "house")  # lost in the first month, with one who idles
 
 
-def test_a_language_model_with_a_memory_is_reminded_of_what_it_was_told() -> None:
+TOOK = {
+    "fishery": "In month 2 I caught 10 tons; 60 tons were left in the lake.",
+    "pasture": "In month 2 10 of my sheep grazed; 60 hectares of grass were left.",
+    "pollution": "In month 2 I produced 10 pallets; 60 % of the water was left clean.",
+}
+
+
+@pytest.mark.parametrize("scene", TOOK)
+def test_a_language_model_with_a_memory_is_reminded_of_what_it_was_told(scene: Any) -> None:
     asked: dict[tuple[str, int, int], str] = {}
-    world = Commons(discussion="together", reflection=True, months=3)
+    world = Commons(scene, discussion="together", reflection=True, months=3)
     memory = Memory(k=5, embed=Hashed(64))
-    mind = Language(Scripted(replies(asked)), REMEMBERING, memory=memory)
+    mind = Language(Scripted(replies(asked)), REMEMBERING[scene], memory=memory)
     Simulation(world, mind, seed=1).run(3)
     last = asked["harvest", 2, 2]
     assert "I noted in month 1: reflect of 2 in 0" in last
-    assert "In month 2 I caught 10 tons; 60 tons were left in the lake." in last
+    assert TOOK[scene] in last
     assert "it was said: Mayor: Month" in last
     assert "reflect of 1" not in last
     kinds = memory.table(world.people)["kind"].value_counts()

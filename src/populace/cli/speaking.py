@@ -9,6 +9,7 @@
     prompts = "prompts.toml"      # beside the cast file
     surrogate = {bound = 0.03}    # or true: a learnt stand-in for it
     fallback = "rule"             # who decides where the model does not
+    memory = {k = 8}              # or true; so reflect and plan; without = ["reflection"]
     orders = "all"                # and other settings of `Language`
 """
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from populace.cli.finding import find
 from populace.kernel.errors import ParameterError, nearest
 from populace.language.model import LanguageModel, ModelUnavailable
+from populace.worlds.speaking import Speaking, opened
 
 if TYPE_CHECKING:
     from populace.language.policy import Language
@@ -60,8 +62,9 @@ def open_named(
 
 
 def is_language(policy: Any) -> bool:
-    """Whether a policy is a `Language` or a `Surrogate` of one."""
-    return any(policy is found for found in languages(policy)) or _is_surrogate(policy)
+    """Whether a policy is a `Language`, a `Surrogate` of one, or a world's `Speaking`."""
+    lazy = type(policy) is Speaking  # a subclass does more than a `Language` with other settings
+    return lazy or any(policy is found for found in languages(policy)) or _is_surrogate(policy)
 
 
 def _is_surrogate(policy: Any) -> bool:
@@ -106,7 +109,7 @@ def language_mind(
         The section without ``use`` and ``fallback``.
     folder : Path
         What ``prompts`` is relative to.
-    base : Language or Surrogate, optional
+    base : Language, Speaking or Surrogate, optional
         One that the world offers, some of whose settings are changed.
 
     Raises
@@ -128,13 +131,13 @@ def language_mind(
     stand_in = given.pop("surrogate", None)
     if stand_in is None and _is_surrogate(base):
         stand_in = {"bound": base.bound, "audit": base.audit, "min_train": base.min_train}
-    language = next(languages(base), None)
+    language = base if isinstance(base, Speaking) else next(languages(base), None)
     model = _model(given, language, progress)
     prompts = _prompts(given.pop("prompts", None), folder, language)
-    settings = dict(language._settings) if language is not None else {}
+    before = base.settings if isinstance(base, Speaking) else getattr(language, "_settings", {})
     if "calibration" in given:
         given["calibration"] = _calibration(given["calibration"])
-    mind = Language(model, prompts, **{**settings, **given}, name=name)
+    mind = Language(model, prompts, **{**before, **given}, name=name)
     if stand_in in (None, False):
         return mind
     limits = {} if stand_in is True else stand_in
@@ -145,19 +148,21 @@ def language_mind(
     return Surrogate(mind, **limits)
 
 
-def _model(given: dict[str, Any], base: Language | None, progress: Progress | None) -> Any:
+def _model(
+    given: dict[str, Any], base: Language | Speaking | None, progress: Progress | None
+) -> Any:
     model, options = given.pop("model", None), given.pop("options", {})
     if not isinstance(options, Mapping):
         raise ParameterError(f"expected options as a table, got {options!r}")
     if model is None and base is not None and not options:
-        return base.model
+        return opened(base.model)
     if not isinstance(model, str):
         got = "none" if model is None else repr(model)
         raise ParameterError(f"expected a model, got {got}", mend='for instance model = "embedded"')
     return open_named(model, options, progress)
 
 
-def _prompts(path: Any, folder: Path, base: Language | None) -> Any:
+def _prompts(path: Any, folder: Path, base: Language | Speaking | None) -> Any:
     if path is None and base is not None:
         return base.prompts
     if isinstance(path, str):

@@ -96,11 +96,11 @@ class Language(Parametric):
         Seconds until a call is cancelled.
     name : str
         In the ledger.
-    memory : Memory, optional
+    memory : Memory, mapping of its settings, or bool, optional
         Agents remember what the prompts' tables ``[memory.KIND]`` say; prompts may name
         ``{memories}`` and ``{plan}``.
-    reflect : Reflect, optional
-    plan : Plan, optional
+    reflect : Reflect, mapping or bool, optional
+    plan : Plan, mapping or bool, optional
     without : sequence of "observation", "reflection", "planning"
         Parts of the memory that are switched off.
 
@@ -165,7 +165,7 @@ class Language(Parametric):
             "timeout": timeout,
         }
         self.mind: Mind | None = None
-        if memory is not None:
+        if memory is not None and memory is not False:
             from populace.language.memory.mind import Mind
 
             self.mind = Mind(self, memory, reflect, plan, without)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +25,8 @@ class Speaking(Parametric):
     model : str or LanguageModel
         As `populace.language.open_model` takes it.
     prompts : path
+    memory, reflect, plan, without
+        As `populace.Language` takes them.
 
     Raises
     ------
@@ -41,8 +43,15 @@ class Speaking(Parametric):
             str | LanguageModel,
             Parameter("embedded, a GGUF file, URL#model, or vendor:model"),
         ] = "embedded",
+        memory: Annotated[Any, Parameter("what agents remember")] = None,
+        reflect: Annotated[Any, Parameter("when they reflect")] = None,
+        plan: Annotated[Any, Parameter("when they plan")] = None,
+        without: Annotated[Sequence[str], Parameter("parts switched off")] = (),
     ) -> None:
         self.model, self.prompts = model, prompts
+        self.settings: Mapping[str, Any] = {
+            "memory": memory, "reflect": reflect, "plan": plan, "without": without
+        }  # fmt: skip
         self._language: Language | None = None
         self._resources: Resources | None = None
 
@@ -52,7 +61,7 @@ class Speaking(Parametric):
         if self._language is None:
             from populace.language.policy import Language
 
-            self._language = Language(opened(self.model), self.prompts)
+            self._language = Language(opened(self.model), self.prompts, **self.settings)
             if self._resources is not None:
                 self._language.equip(self._resources)
         return self._language
@@ -62,6 +71,11 @@ class Speaking(Parametric):
         self._resources = resources
         if resources is not None and resources.agents:
             self.language.equip(resources)
+
+    def hear(self, observation: Observation) -> None:
+        """Remember what agents are told, with a memory."""
+        if self.settings["memory"]:
+            self.language.hear(observation)
 
     async def act(self, observation: Observation) -> Answers:
         return await self.language.act(observation)

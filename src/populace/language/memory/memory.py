@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from populace.kernel.errors import ParameterError
 from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.population import Part, Population
-from populace.language.embedding import Embed
+from populace.language.embedding import Embed, Hashed
 from populace.language.memory.retrieval import retrieve
 from populace.language.memory.store import FORGET, KINDS, Forget, Store
 from populace.language.memory.vectors import Vectors
@@ -61,9 +61,10 @@ class Memory(Parametric):
         a function takes texts and returns numbers.
     window : int
         Most tokens of a request, the reply included. What does not fit is left out of the prompt.
-    embed : callable, optional
+    embed : callable, "sentences" or "hashed", optional
         From n texts to an array of shape (n, d); by default the sentence encoder of
-        `populace.language.embedding`. What it gives must depend on nothing but the text.
+        `populace.language.embedding`, else its `Hashed`. What it gives must depend on nothing
+        but the text.
     prompts : path
         By which the model is asked for importance, reflections and plans.
 
@@ -92,7 +93,9 @@ class Memory(Parametric):
         ] = (1.0, 1.0, 1.0),
         importance: Annotated[Importance, Parameter("model, a number, or a function")] = "model",
         window: Annotated[int, Parameter("tokens of a request and its reply", low=1)] = 2048,
-        embed: Annotated[Embed | None, Parameter("by default a sentence encoder")] = None,
+        embed: Annotated[
+            Embed | Literal["sentences", "hashed"] | None, Parameter("by default sentences")
+        ] = None,
         prompts: Annotated[str | Path, Parameter("file of prompts to rate and think by")] = PROMPTS,
     ) -> None:
         for name, whole in (("capacity", capacity), ("k", k), ("window", window)):
@@ -108,6 +111,8 @@ class Memory(Parametric):
         self.importance = importance
         self.prompts = prompts
         self.texts = Texts()
+        if isinstance(embed, str):
+            embed = Hashed() if embed == "hashed" else None
         self.vectors = Vectors(self.texts, embed)
         self.stores: dict[str, Store] = {}
         self.rated: dict[int, float] = {}

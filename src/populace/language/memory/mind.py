@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,37 @@ _RATING: Final = Number(1, 10)
 _SAID: Final = Text(100_000)
 
 
+Part = TypeVar("Part", Memory, Reflect, Plan)
+
+
+def made(part: type[Part], given: Any) -> Part | None:
+    """Return a part of the mind, made of its settings if those are given, as in a cast file.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown setting, or anything else.
+    """
+    if given is None or given is False:
+        return None
+    if isinstance(given, part):
+        return given
+    name = part.__name__.lower()
+    if given is not True and not isinstance(given, Mapping):
+        raise ParameterError(
+            f"expected {name} as true, settings or a {part.__name__}, got {given!r:.80}",
+            where="Language",
+        )
+    settings = {} if given is True else dict(given)
+    known = list(inspect.signature(part).parameters)
+    for key in settings:
+        if key not in known:
+            raise ParameterError(
+                f"{name} has no setting {key!r}; {nearest(key, known)}", where="Language"
+            )
+    return part(**settings)
+
+
 class Mind:
     """What a `Language` with a memory does before and after it decides.
 
@@ -46,9 +78,9 @@ class Mind:
     Parameters
     ----------
     language : Language
-    memory : Memory
-    reflect : Reflect or None
-    plan : Plan or None
+    memory : Memory, mapping of its settings, or True for the defaults
+    reflect : Reflect, mapping, bool or None
+    plan : Plan, mapping, bool or None
     without : sequence of str
         Parts switched off, of `PARTS`: without observation, neither what agents hear nor what they
         do is remembered.
@@ -62,9 +94,10 @@ class Mind:
     """
 
     def __init__(
-        self, language: Language, memory: Memory, reflect: Reflect | None, plan: Plan | None,
-        without: Sequence[str],
-    ) -> None:  # fmt: skip
+        self, language: Language, memory: Any, reflect: Any, plan: Any, without: Sequence[str]
+    ) -> None:
+        kept = made(Memory, memory)
+        assert kept is not None
         for name in without:
             if name not in PARTS:
                 raise ParameterError(
@@ -78,12 +111,12 @@ class Mind:
             )
         language.prompts = language.prompts.worded(memories=_LONG, plan=_LONG)
         language._asker.prompts = language.prompts
-        self.language, self.memory, self.without = language, memory, tuple(without)
+        self.language, self.memory, self.without = language, kept, tuple(without)
         self.observes = "observation" not in without
-        self.reflect = None if "reflection" in without else reflect
-        self.plan = None if "planning" in without else plan
-        self.fill = Filler(memory.texts, memory.window)
-        self.thinker = _thinker(language, memory.prompts)
+        self.reflect = None if "reflection" in without else made(Reflect, reflect)
+        self.plan = None if "planning" in without else made(Plan, plan)
+        self.fill = Filler(kept.texts, kept.window)
+        self.thinker = _thinker(language, kept.prompts)
         self.counts: Counter[str] = Counter()
 
     def report(self) -> list[Any]:

@@ -28,8 +28,8 @@ from populace.worlds.speaking import Speaking
 
 PROMPTS = {scene: Path(__file__).parent / "prompts" / f"{scene}.toml" for scene in SCENES}
 """Prompts with which a language model plays, by scene: ``Language(model, PROMPTS["fishery"])``."""
-REMEMBERING = Path(__file__).parent / "prompts" / "fishery_memory.toml"
-"""Prompts of the fishery for a mind with a memory: ``Language(..., memory=Memory(...))``."""
+REMEMBERING = {name: path.with_stem(f"{name}_memory") for name, path in PROMPTS.items()}
+"""The same for a mind with a memory: ``Language(model, REMEMBERING["fishery"], memory=True)``."""
 
 Discussion = Literal["none", "together", "turns"]
 _MADE = "the games are set up at the start"
@@ -372,7 +372,10 @@ class Commons(World):
         }
 
     def policies(self) -> Mapping[str, Policy]:
-        return {**rule_minds(), "language": Speaking(PROMPTS[self.scene])}
+        remembering = Speaking(REMEMBERING[self.scene], memory=True, reflect=True)
+        return {
+            **rule_minds(), "language": Speaking(PROMPTS[self.scene]), "remembering": remembering
+        }  # fmt: skip
 
     def shares(self) -> Mapping[str, float]:
         return {"village" if self.newcomer else "careful": 1.0}
