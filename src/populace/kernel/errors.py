@@ -128,7 +128,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     >>> nearest("brookln", ["brooklyn", "wealth"])
     "did you mean 'brooklyn'?"
     """
-    known = sorted(names)
+    known = sorted(set(names))
     if close := get_close_matches(name, known, n=1):
         return f"did you mean {close[0]!r}?"
     return f"known: {', '.join(known)}" if known else "none is known"
