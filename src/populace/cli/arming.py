@@ -30,9 +30,10 @@ from typing import Any
 from populace.cli.casting import read_cast
 from populace.cli.finding import find
 from populace.cli.spending import Spending
+from populace.kernel.cast import with_synonyms
 from populace.kernel.errors import ParameterError, nearest
 from populace.kernel.parameters import parameters, parse
-from populace.kernel.world import World
+from populace.kernel.world import World, own_shares
 from populace.studies.arms import Arm
 
 BASE = "base"
@@ -124,6 +125,20 @@ def arms_of(arms: Sequence[str], swaps: Sequence[str], cls: Any, world: str) -> 
         old, new = _pair(text, "--swap")
         made.append(Arm(f"{old}={new}", swap={old: new}))
     return made
+
+
+def everybody(arms: Sequence[Arm], world: World) -> str | None:
+    """Return a cast of one mind, of which swaps replace a group that the world's own cast lacks.
+
+    ``--swap model=careful`` of a world whose own cast has no model then compares a world of models
+    with one of careful people. None where a swap names a group that is there, two that are not, or
+    a mind that the world does not offer.
+    """
+    there = {name for own in own_shares(world).values() for name in own if own[name]}
+    gone = {old for arm in arms for old in arm.swap}
+    if len(gone) != 1 or gone & there or not gone <= set(with_synonyms(world.policies())):
+        return None
+    return f"{gone.pop()}=1"
 
 
 def _arm(text: str, cls: Any) -> Arm:

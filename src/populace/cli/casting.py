@@ -35,7 +35,7 @@ from typing import Any
 from populace.cli.finding import find
 from populace.cli.speaking import is_language, language_mind
 from populace.cli.teaming import team_mind
-from populace.kernel.cast import Cast
+from populace.kernel.cast import Cast, with_synonyms
 from populace.kernel.errors import CastError, ParameterError, RegistryError, nearest
 from populace.kernel.parameters import parameters
 from populace.kernel.population import find_populations
@@ -151,7 +151,7 @@ def _by_population(shares: Any, definitions: _Definitions, world: World) -> Any:
 
 def _home(mind: str, own: Mapping[str, Mapping[str, float]]) -> str:
     """Return the one population for which the world offers a mind, or "" if not one."""
-    homes = [population for population, minds in own.items() if mind in minds]
+    homes = [population for population, minds in own.items() if mind in with_synonyms(minds)]
     return homes[0] if len(homes) == 1 else ""
 
 
@@ -177,6 +177,7 @@ def _cast(
     offered, own = world.policies(), own_shares(world).get(population, {})
     if population and own:
         offered = {name: offered[name] for name in own}
+    offered = with_synonyms(offered)
     shares = _with_default(shares, {*offered, *definitions.tables}, own)
     policies = {name: _policy(name, definitions, offered) for name in shares}
     return Cast(policies, shares=shares)

@@ -19,7 +19,7 @@ from populace.cli.commands import (
     main,
     spending_options,
 )
-from populace.cli.failing import FAILED, INTERRUPTED, failing
+from populace.cli.failing import FAILED, INTERRUPTED, STOPPED, fail, failing
 
 _path = click.Path(path_type=Path)
 _EPILOG = """
@@ -27,6 +27,7 @@ Examples:
 
 \b
   populace compare wealth --swap spender=saver --seeds 20
+  populace compare commons --swap model=careful --seeds 30 --budget tokens=2e6
   populace compare brooklyn --set people=20000 --arm 'late: order=2020-03-29' --measure deaths
   populace compare runs/early-* runs/late-*
   populace compare study.toml --to studies/order
@@ -144,14 +145,19 @@ def _dispatch(what: tuple[str, ...], options: Options) -> Any:
 
 
 def _world(text: str, options: Options) -> Any:
-    from populace.cli.arming import NamedCast, arms_of, settings_of, world_of
+    from populace.cli.arming import NamedCast, arms_of, everybody, settings_of, world_of
     from populace.cli.finding import find
     from populace.studies.arms import Arm
 
     cls = find("world", text)
     arms = arms_of(options.arm, options.swap, cls, text)
-    cast = None if options.cast is None else NamedCast(options.cast)
-    common = Arm("common", settings_of(options.settings, cls, text), cast, options.intervene)
+    settings, who = settings_of(options.settings, cls, text), options.cast
+    if who is None and all(arm.cast is None for arm in arms):
+        who = everybody(arms, cls(**settings))
+        if who is not None and not (options.quiet or options.as_json):
+            click.echo(f"The world's own cast has no such group: base is --cast {who}.", err=True)
+    cast = None if who is None else NamedCast(who)
+    common = Arm("common", settings, cast, options.intervene)
     return _run(world_of(text), common, arms, options, {})
 
 
@@ -170,15 +176,14 @@ def _study(path: Path, study: dict[str, Any], options: Options) -> Any:
 
 
 def _run(world: Any, common: Any, arms: list[Any], options: Options, study: dict[str, Any]) -> Any:
-    from populace.cli.arming import NamedResources
     from populace.cli.running import _terminate_as_interrupt
+    from populace.kernel.errors import StudyError
     from populace.studies import compare
 
     seeds = options.seeds if options.seeds is not None else study.get("seeds", 10)
-    resources = NamedResources(options.answers, options.mode, options.budget, options.prices)
-    resources()  # what cannot be read is said before any run
     name = world if isinstance(world, str) else Path(world.text.rpartition(":")[0]).stem
     folder = _fresh(name) if options.to is None else options.to
+    resources = _resources(options, folder)
     silent = options.quiet or options.as_json
     try:
         with _terminate_as_interrupt(), _watching(name, silent, len(arms)) as progress:
@@ -199,6 +204,31 @@ def _run(world: Any, common: Any, arms: list[Any], options: Options, study: dict
     except KeyboardInterrupt:
         click.echo(f"Interrupted; with --to {folder} the same command goes on.", err=True)
         raise SystemExit(INTERRUPTED) from None
+    except StudyError as error:  # not one seed in every arm
+        if not getattr(resources, "spent", False):
+            raise
+        click.echo(_goes_on(folder), err=True)
+        fail(error, STOPPED, options.debug, options.as_json)
+
+
+def _resources(options: Options, folder: Path) -> Any:
+    """Return what models may spend; what cannot be read is said before any run."""
+    from populace.cli.arming import NamedResources
+    from populace.cli.spending import Spending
+    from populace.studies.folder import ANSWERS
+    from populace.studies.purse import Purse
+
+    given = Spending.read(options.answers, options.mode, options.budget, options.prices, None)
+    if options.answers is not None:
+        given.resources()["answers"].close()
+    answers = options.answers or folder / ANSWERS
+    if given.budget is None:
+        return NamedResources(answers, options.mode, None, options.prices)
+    return Purse(given.budget, answers, given.mode, given.prices, folder)
+
+
+def _goes_on(folder: Path) -> str:
+    return f"The budget is spent; with --to {folder} and a larger one the same command goes on."
 
 
 def _gathered(what: tuple[str, ...], options: Options) -> Any:
@@ -305,3 +335,6 @@ def _tell(comparison: Any, options: Options) -> None:
         click.echo(json.dumps(found, indent=2, allow_nan=False))
     elif not options.quiet:
         print_comparison(comparison, report)
+    if comparison.manifest.get("stopped"):
+        click.echo(_goes_on(folder), err=True)
+        raise SystemExit(STOPPED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,25 @@ from populace.kernel.population import Part, Population
 from populace.kernel.resources import Resources
 from populace.kernel.streams import Streams
 
+Mind = TypeVar("Mind")
+LANGUAGE, MODEL = "language", "model"  # the second is another word for the first
 COLUMN = "mind"  # the population's column that holds each agent's policy, as an index
 _NOBODY = 255
 _COMPILED_FROM = 20_000  # agents from which a compiled pass pays for its loading
 
 Group = tuple[int, NDArray[np.intp] | None]  # policy index, positions in the part (None: all)
+
+
+def with_synonyms(offered: Mapping[str, Mind]) -> dict[str, Mind]:
+    """Return a world's minds by name; ``model`` is another word for ``language``.
+
+    >>> with_synonyms({"rule": 1, "language": 2})
+    {'rule': 1, 'language': 2, 'model': 2}
+    """
+    found = dict(offered)
+    if LANGUAGE in found:
+        found.setdefault(MODEL, found[LANGUAGE])
+    return found
 
 
 class Cast:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
 from populace.kernel.errors import ParameterError, RecordError
+from populace.kernel.spend import Spend
 from populace.records.files import write_atomically
 from populace.records.requests import canonical, dump, hide
 
@@ -89,6 +90,19 @@ def stats(base: sqlite3.Connection, where: str) -> Stats:
     )
     groups = tuple(Group(*row) for row in rows)
     return Stats(where, sum(g.answers for g in groups), sum(g.bytes for g in groups), groups)
+
+
+def totals(base: sqlite3.Connection) -> dict[str, Spend]:
+    """Return what the answers cost when they were bought, by model; prices are not known here."""
+    cost = ", ".join(
+        f"sum(coalesce(json_extract(answer, '$.{name}'), 0))"
+        for name in ("tokens_in", "tokens_out", "seconds")
+    )
+    rows = base.execute(f"SELECT model, count(*), {cost} FROM answers GROUP BY 1 ORDER BY 1")
+    return {
+        model: Spend(calls, int(read), int(written), seconds=float(seconds))
+        for model, calls, read, written, seconds in rows
+    }
 
 
 def export(base: sqlite3.Connection, path: Path) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from populace.kernel.errors import AnswerMissError, ParameterError, RecordError
+from populace.kernel.spend import Spend
 from populace.records import answer_files
 from populace.records.answer_files import Filter, Imported, Keep, Stats
 from populace.records.requests import Canonical, canonical, dump, hide
@@ -159,6 +160,11 @@ class AnswerStore:
         """Return what is in the store: answers by endpoint, model and operation, size and dates."""
         with self._guard():
             return answer_files.stats(self._base, self._where)
+
+    def totals(self) -> dict[str, Spend]:
+        """Return what the answers on file cost when they were bought, by model, without prices."""
+        with self._guard():
+            return answer_files.totals(self._base)
 
     def export(self, path: str | Path) -> int:
         """Write all answers as JSON Lines, sorted by key, and return their number.

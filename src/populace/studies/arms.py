@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
-from populace.kernel.cast import Cast
+from populace.kernel.cast import Cast, with_synonyms
 from populace.kernel.errors import CastError, ParameterError, nearest
 from populace.kernel.policy import as_policy
 from populace.kernel.registry import load, registered
-from populace.kernel.world import World
+from populace.kernel.world import World, own_shares
 from populace.simulation.casts import own_cast
 from populace.simulation.interventions import gathered
 from populace.studies.folder import described
@@ -105,7 +105,7 @@ class Arms:
     arms : sequence of Arm
         Complete: what they share is in each (`Arm.on`).
     resources : callable, optional
-        Returns further arguments of `Simulation`: answers, budget, prices.
+        Returns further arguments of `Simulation` for a run that spends: answers, budget, prices.
     """
 
     world: str | type[World] | Callable[..., World]
@@ -114,7 +114,9 @@ class Arms:
 
     def __call__(self, arm: str) -> dict[str, Any]:
         found = self.made(next(each for each in self.arms if each.name == arm))
-        return found if self.resources is None else {**found, **self.resources()}
+        if self.resources is None or not spends(found["cast"], found["world"]):
+            return found
+        return {**found, **self.resources()}
 
     def describe(self) -> dict[str, Any]:
         return {"world": described(self.world), "arms": [each.describe() for each in self.arms]}
@@ -140,7 +142,7 @@ def cast_of(given: Any, world: World) -> Any:
     if isinstance(given, CastMaker):
         return given.make(world)
     if isinstance(given, Mapping) and given and all(map(_is_number, given.values())):
-        offered = world.policies()
+        offered = with_synonyms(world.policies())
         for name in given:
             if name not in offered:
                 raise CastError(
@@ -148,6 +150,16 @@ def cast_of(given: Any, world: World) -> Any:
                 )
         return Cast({name: offered[name] for name in given}, shares=given)
     return copy.deepcopy(given)
+
+
+def spends(cast: Any, world: World) -> bool:
+    """Whether a mind of the cast (None: the world's own) takes resources, as models do."""
+    casts = cast.values() if isinstance(cast, Mapping) else [cast]
+    minds = [each for own in casts for each in getattr(own, "policies", {"": own}).values()]
+    if cast is None:
+        used = {name for own in own_shares(world).values() for name in own if own[name]}
+        minds = [mind for name, mind in world.policies().items() if name in used]
+    return any(hasattr(mind, "equip") for mind in minds)
 
 
 def swapped(cast: Any, world: World, arm: Arm) -> Any:
@@ -187,13 +199,13 @@ def _mind(name: str, casts: Mapping[str, Cast], world: World, arm: Arm) -> Any:
                 again = cast_of(arm.cast, world)
                 again = again[key] if isinstance(again, Mapping) else again
                 return again.policies[name]
-    if name in (offered := world.policies()):
+    if name in (offered := with_synonyms(world.policies())):
         return offered[name]
     if name in registered("policy"):
         found = load("policy", name)
         return found() if isinstance(found, type) else found
     known = [each for cast in casts.values() for each in cast.names]
-    names = {*known, *world.policies(), *registered("policy")}
+    names = {*known, *offered, *registered("policy")}
     raise CastError(f"no mind is named {name!r}; {nearest(name, names)}", where=arm.label)
 
 

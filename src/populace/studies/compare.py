@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from populace.kernel.errors import ParameterError, WorldError, nearest
-from populace.kernel.world import World, own_shares
+from populace.kernel.errors import BudgetError, ParameterError, WorldError, nearest
+from populace.kernel.world import World
+from populace.records import Run
 from populace.simulation import Simulation
-from populace.studies.arms import Arm, Arms
+from populace.studies.arms import Arm, Arms, spends
 from populace.studies.comparison import Comparison
 from populace.studies.contrasts import Family, check_analysis
 from populace.studies.outcomes import check_measures, of_sweep, split
+from populace.studies.purse import Purse
 from populace.studies.statistics import detectable, half_width
-from populace.studies.sweep import seed_list, sweep
+from populace.studies.sweep import last, seed_list, sweep
 from populace.studies.tasks import Backend, Progress
 
 Precision = float | Mapping[str, float]
@@ -45,7 +47,8 @@ def compare(
     """Run every arm with every seed and compare the arms, paired by seed.
 
     Arms of one seed share their random draws (see `populace.studies.arms`). A seed with which one
-    arm failed is dropped from all, and counted.
+    arm failed, or was stopped by its budget, is dropped from all, and counted; where the comparison
+    goes on, it is tried again.
 
     Parameters
     ----------
@@ -60,8 +63,10 @@ def compare(
     parameters, cast, interventions
         What all arms share (see `Arm`).
     resources : callable, optional
-        Called once a run, where the run is; returns what `Simulation` takes beside: ``answers``,
-        ``budget`` (of each run), ``prices``.
+        Called once for each run that spends (whose cast has a model), where the run is; returns
+        what `Simulation` takes beside: ``answers``, ``budget`` (of that run), ``prices``. With a
+        `Purse`, whose budget is that of all runs together, they are made one after the other in
+        this process.
     measures : sequence of str, optional
         ``name`` (the last value), or ``name:how`` with how one of last, sum, mean, max, min, argmax
         and argmin (the tick of the highest and lowest value). By default the last value of each.
@@ -107,15 +112,18 @@ def compare(
     check_arms([arm.name for arm in made], baseline)
     numbers, factory = seed_list(seeds), Arms(world, made, resources)
     length, told = check(factory, numbers[0], ticks, measures)
+    purse = resources if isinstance(resources, Purse) else None
     swept = sweep(
         factory,
         [{"arm": arm.name} for arm in made],
         numbers,
         ticks=length,
         workers=workers,
-        backend=backend,
+        backend="serial" if purse else backend,
         to=to,
+        summary=complete,
         progress=progress,
+        by_seed=True,
     )
     return Comparison.of(
         of_sweep(swept, [arm.name for arm in made]),
@@ -125,9 +133,27 @@ def compare(
         family=family,
         level=level,
         resamples=resamples,
-        about={**told, "arms": [arm.describe() for arm in made], "ticks": length},
+        about={
+            **told,
+            "arms": [arm.describe() for arm in made],
+            "ticks": length,
+            "stopped": "a budget is spent" if purse and purse.spent else "",
+        },
         path=None if to is None else Path(to),
     )
+
+
+def complete(run: Run) -> dict[str, Any]:
+    """Return the last value of every measure of a run that was not stopped.
+
+    Raises
+    ------
+    BudgetError
+        For one that was: it has failed, and is made again when the comparison goes on.
+    """
+    if run.status == "stopped":
+        raise BudgetError(f"the run is stopped: {run.manifest.get('stopped')}")
+    return last(run)
 
 
 def as_arms(arms: Iterable[Arm] | Mapping[str, Mapping[str, Any]]) -> list[Arm]:
@@ -182,7 +208,7 @@ def check(
                 mend="give ticks=",
             )
         told = told or about(world)
-        if _spends(made["cast"], world):
+        if spends(made["cast"], world):
             continue
         try:
             simulation = Simulation(seed=seed, panel=0, **made)
@@ -194,15 +220,6 @@ def check(
             check_measures(measures if known else (), known or ())  # none: done before it began
     assert length is not None
     return length, told
-
-
-def _spends(cast: Any, world: World) -> bool:
-    casts = cast.values() if isinstance(cast, Mapping) else [cast]
-    minds = [each for own in casts for each in getattr(own, "policies", {"": own}).values()]
-    if cast is None:
-        used = {name for own in own_shares(world).values() for name in own if own[name]}
-        minds = [mind for name, mind in world.policies().items() if name in used]
-    return any(hasattr(mind, "equip") for mind in minds)
 
 
 def about(world: World) -> dict[str, Any]:

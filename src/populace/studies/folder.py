@@ -24,6 +24,7 @@ from populace.records.files import as_json, read_head, write_atomically
 from populace.simulation.manifest import plain, versions
 
 STUDY, RUNS = "study.json", "runs"
+ANSWERS = "answers.sqlite"  # of the study's own models, unless they are kept elsewhere
 FORMAT = 1
 
 
@@ -123,7 +124,7 @@ class StudyFolder:
 
 
 def _is_ours(name: str) -> bool:
-    return name in (STUDY, RUNS, f"{STUDY}.tmp")
+    return name in (STUDY, RUNS, f"{STUDY}.tmp") or name.startswith(ANSWERS)
 
 
 def _head(path: Path) -> dict[str, Any]:

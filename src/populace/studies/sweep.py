@@ -160,6 +160,7 @@ def sweep(
     summary: Summary | None = None,
     series: bool | Sequence[str] = True,
     progress: Progress | None = None,
+    by_seed: bool = False,
 ) -> Sweep:
     """Run a world with every sample of parameters and every seed.
 
@@ -184,9 +185,12 @@ def sweep(
         was stopped goes on where it was; `read_sweep` reads it.
     summary : callable, optional
         Function of a `Run` (in memory; its ``world`` is there too) that returns plain data by name.
-        By default the last value of every measure.
+        By default the last value of every measure. A run of which it raises has failed.
     series : bool or sequence of str
         Whether to keep the measures of every tick, or of which measures.
+    by_seed : bool
+        Make the runs of the first seed first, then those of the second, so that a sweep that is
+        stopped has every sample with the same seeds.
 
     Returns
     -------
@@ -228,8 +232,17 @@ def sweep(
     ]
     told = [plain(sample) for sample in made]
     identity = {**work.describe(), "seeds": numbers, "samples": told}
+    n, k = len(numbers), len(made)
+    order = [i * n + j for j in range(n) for i in range(k)] if by_seed else None
     results = run_all(
-        tasks, work, workers=workers, backend=backend, to=to, identity=identity, progress=progress
+        tasks,
+        work,
+        workers=workers,
+        backend=backend,
+        to=to,
+        identity=identity,
+        progress=progress,
+        order=order,
     )
     return Sweep(told, numbers, results, None if to is None else Path(to))
 

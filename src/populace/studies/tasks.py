@@ -69,6 +69,7 @@ def run_all(
     to: str | Path | None = None,
     identity: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    order: Sequence[int] | None = None,
 ) -> list[Result]:
     """Do every task, several at once, and return the results in the order of the tasks.
 
@@ -96,6 +97,8 @@ def run_all(
         Plain data which, with the tasks, tells a study from another; by default what `work` is.
     progress : callable, optional
         Called in this process with (tasks done, tasks in all), first with what was done already.
+    order : sequence of int, optional
+        The order in which the tasks are begun, by their number; by default their own.
 
     Returns
     -------
@@ -134,7 +137,7 @@ def run_all(
 
         folder = StudyFolder.open(to, identity or {"work": described(work)}, tasks)
         results = {n: read(n, text) for n, text in folder.finished()}
-    missing = [n for n in range(len(tasks)) if n not in results]
+    missing = [n for n in (order or range(len(tasks))) if n not in results]
     done = len(results)
     if progress is not None:
         progress(done, len(tasks))
