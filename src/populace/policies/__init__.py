@@ -1,10 +1,21 @@
 """Ready-made minds."""
 
+from populace.policies.bandit import Bandit
 from populace.policies.fallback import Fallback
 from populace.policies.habit import Habit
 from populace.policies.human import Human
 from populace.policies.learned import Learned
+from populace.policies.qlearning import QLearning
 from populace.policies.rule import Rule
 from populace.policies.utility import Utility
 
-__all__ = ["Fallback", "Habit", "Human", "Learned", "Rule", "Utility"]
+__all__ = [
+    "Bandit",
+    "Fallback",
+    "Habit",
+    "Human",
+    "Learned",
+    "QLearning",
+    "Rule",
+    "Utility",
+]

@@ -23,3 +23,17 @@ def by_weight(weights: NDArray[Any], draws: NDArray[np.float64]) -> NDArray[np.i
     """
     np.cumsum(weights, axis=0, out=weights)
     return np.asarray((weights[:-1] <= draws * weights[-1]).sum(axis=0))
+
+
+def best(values: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return a column of largest value a row, of equals each with the same chance.
+
+    Parameters
+    ----------
+    values : float64 array of shape (n, options)
+    draws : float64 array of shape (n,)
+        Uniform in [0, 1).
+    """
+    top = values == values.max(axis=1, keepdims=True)
+    which = (draws * top.sum(axis=1)).astype(np.int64)
+    return np.asarray((top.cumsum(axis=1) > which[:, None]).argmax(axis=1))

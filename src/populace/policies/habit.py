@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.policy import as_policy, closed, describe_policy
 from populace.kernel.population import Population
 from populace.kernel.spaces import Choice, Number, Space
+from populace.policies.columns import safe
 
 Inertia = float | Callable[[Observation], Any]
 
@@ -140,7 +140,7 @@ class Habit(Parametric):
                 where=where,
                 mend="cast another policy for this kind",
             )
-        column = f"{self._name}/{_safe(kind)}"
+        column = f"{self._name}/{safe(kind)}"
         if column not in people.columns:
             people.add_column(column, spec)
         elif people[column].dtype != spec[0]:
@@ -202,11 +202,6 @@ def _depth(policy: Any) -> int:
         return 0
     inside = max(_depth(getattr(policy, name, None)) for name in ("policy", "to"))
     return inside + isinstance(policy, Habit)
-
-
-def _safe(kind: str) -> str:
-    """Write a kind with the characters that a column name may have, distinct kinds distinctly."""
-    return re.sub(r"[^A-Za-z0-9_]", lambda found: f".{ord(found[0]):x}.", kind)
 
 
 def _described(space: Space) -> str:
