@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from populace.kernel.population import Part, Population
 from populace.kernel.spaces import Number, Text
 from populace.kernel.world import World
 from populace.worlds.columns import column
+from populace.worlds.commons.agreement import Agreement, ask_limit, read_limit, said_by, within
 from populace.worlds.commons.resource import Allocation, Floats, Resource, ration
 from populace.worlds.commons.rules import minds as rule_minds
 from populace.worlds.commons.scenes import SCENES, SceneName
@@ -34,6 +36,12 @@ REMEMBERING = {name: path.with_stem(f"{name}_memory") for name, path in PROMPTS.
 Discussion = Literal["none", "together", "turns"]
 _MADE = "the games are set up at the start"
 _NOTHING = "Nothing was said yet."
+_AGREEMENTS = Chart(
+    "Agreements",
+    ["agreed", "kept"],
+    unit="share",
+    note="Games that agreed on a limit; harvests within the last one.",
+)
 
 
 class Commons(World):
@@ -42,9 +50,12 @@ class Commons(World):
     Each tick is a month, in each of `games` games of `fishers` agents. (1) **Harvest**: all are
     asked ``harvest`` at once and in private, from 0 to the stock; where they want more than there
     is, it is rationed. (2) **Pooling**: a chair announces what everybody took. (3) **Discussion**:
-    `rounds` rounds of ``speak``, all at once or in turns. (4) **Reflection**: ``reflect``, a note
-    to oneself, which is told back as memory and shown from then on. Then what is left doubles, up
-    to the capacity; if less than `collapse` is left, the game is over (after its last discussion).
+    `rounds` rounds of ``speak``, all at once or in turns; with an `agreement`, the limit that was
+    agreed on is ``read`` by a rule (`populace.worlds.commons.agreement`) or the first member is
+    ``asked`` (kind ``limit``, -1 for none), and all are told it; nothing enforces it. (4)
+    **Reflection**: ``reflect``, a note to oneself, which is told back as memory and shown from then
+    on. Then what is left doubles, up to the capacity; if less than `collapse` is left, the game is
+    over (after its last discussion).
 
     ``fishery``, ``pasture`` and ``pollution`` tell the same game in three wordings, as the paper
     has it; ``house`` is the inverse environment of Curvo et al. 2025 (arXiv:2505.09289), a shared
@@ -57,9 +68,10 @@ class Commons(World):
     Agents see the stock, its ``capacity``, how many ``members`` there are, ``share`` (the
     sustainable part of each), the mean harvest of the ``others`` last month and the stock
     ``before`` it (NaN in the first month, or where nothing is revealed), whether they are a
-    ``newcomer``; and in words ``events``, the past months, ``said``, the last discussion,
-    ``notes``, their own last reflection, and the ``universal`` sentence. The prompts shipped leave
-    out the share (but for that sentence) and the number of ``months``, as the paper does.
+    ``newcomer``, the limit ``agreed`` on last (NaN for none); and in words ``events``, the past
+    months, ``said``, the last discussion, ``notes``, their own last reflection, and the
+    ``universal`` sentence. The prompts shipped leave out the share (but for that sentence) and the
+    number of ``months``, as the paper does.
 
     Attributes
     ----------
@@ -109,6 +121,9 @@ class Commons(World):
         reveal: Annotated[bool, Parameter("the harvests are announced")] = True,
         discussion: Annotated[Discussion, Parameter("who speaks when")] = "none",
         rounds: Annotated[int, Parameter("rounds of a discussion", low=1, high=20)] = 1,
+        agreement: Annotated[
+            Agreement, Parameter("how the limit that was agreed on is found")
+        ] = "none",
         reflection: Annotated[bool, Parameter("agents write themselves a note")] = False,
         universalisation: Annotated[
             bool, Parameter("show what becomes of it if everyone did the same")
@@ -130,6 +145,9 @@ class Commons(World):
         self.resource = Resource(capacity, growth, collapse, SCENES[scene].bad)
         self.allocation, self.whole, self.reveal = allocation, whole, reveal
         self.discussion, self.rounds, self.reflection = discussion, rounds, reflection
+        self.agreement = agreement
+        if agreement != "none":
+            self.charts = (*self.charts, _AGREEMENTS)
         self.universalisation, self.sentence = universalisation, sentence
         self.newcomer, self.letters, self.history = newcomer, letters, history
         self._ruin = float(capacity) if self.resource.bad else 0.0
@@ -151,6 +169,8 @@ class Commons(World):
         self.playing = np.ones(games, np.bool_)
         self.lasted = np.zeros(games, np.int64)
         self.acts, self.overused = np.zeros(games, np.int64), np.zeros(games, np.int64)
+        self.agreed = np.full(games, np.nan)
+        self.promised, self.kept = np.zeros(games, np.int64), np.zeros(games, np.int64)
         self.events: list[list[str]] = [[] for _ in range(games)]
         self.said: list[list[str]] = [[] for _ in range(games)]
         self.notes = [""] * (games * fishers)
@@ -199,6 +219,9 @@ class Commons(World):
         over = got < share - slack if self.resource.bad else got > share + slack
         self.overused += (over & here).sum(axis=1)
         self.acts += here.sum(axis=1)
+        promised = here & ~np.isnan(self.agreed)[:, None]
+        self.promised += promised.sum(axis=1)
+        self.kept += (promised & within(got, self.agreed[:, None], self.resource.bad)).sum(axis=1)
         self.lasted += self.playing
         left: Floats = np.maximum(0.0, self.stock - got.sum(axis=1))
         if self.reveal and self.history:
@@ -241,7 +264,24 @@ class Commons(World):
                 for g, s, text in zip(game[group], seat[group], found.values, strict=True):
                     if text:
                         self.said[g].append(f"{self.names[s]}: {text}")
+        if self.agreement != "none":
+            await self._agree(minds, part)
         minds.tell("heard", part, words=self._by_game(self.said, part), month=self.month)
+
+    async def _agree(self, minds: Minds, part: Part) -> None:
+        """Find what limit was agreed on, and tell all."""
+        members, most = np.bincount(part["game"], minlength=self.games), self.resource.capacity
+        self.agreed[:] = np.nan
+        for game in np.flatnonzero(self.playing).tolist():
+            words = said_by(self.said[game], self.names)
+            self.agreed[game] = read_limit(words, int(members[game]), most)
+        if self.agreement == "asked":
+            shown = partial(self._shown, now=True)
+            self.agreed = await ask_limit(minds, part, self.agreed, most, self.whole, shown)
+        told = SCENES[self.scene]
+        for game in np.flatnonzero(~np.isnan(self.agreed)).tolist():
+            line = told.agreed.format(limit=f"{self.agreed[game]:g}")
+            self.said[game].append(f"{told.chair}: {line}")
 
     async def _reflect(self, minds: Minds, part: Part) -> None:
         found = await minds.ask(
@@ -308,6 +348,7 @@ class Commons(World):
             "stock": left[game] if now else self.stock[game],
             "share": self._share(self.stock, members)[game],
             "next_share": soon[game],
+            "agreed": self.agreed[game],
             "newcomer": part["joined"] > 1,
             "own": part["harvest"],
             "others": others,
@@ -339,13 +380,13 @@ class Commons(World):
         ``survived``: it did not collapse. ``gain``: the group's total so far. ``efficiency``: of
         the total that a sustained harvest makes over all months. ``equality``: one less the Gini
         coefficient of the members' gains. ``overuse``: share of all harvests above f(t) / n (below
-        it, of a bad).
+        it, of a bad). ``kept``: share of the harvests after an agreement that were within it.
         """
         table = (self.games, self.fishers)
         gains = self.people.gain.reshape(table)
         members = (self.people.joined <= max(self.month, 1)).reshape(table)
         with np.errstate(invalid="ignore"):
-            overuse = self.overused / self.acts
+            overuse, kept = self.overused / self.acts, self.kept / self.promised
         return {
             "game": np.arange(self.games),
             "lasted": self.lasted.copy(),
@@ -354,6 +395,7 @@ class Commons(World):
             "efficiency": efficiency(gains.sum(axis=1), self.resource, self.months, self.playing),
             "equality": equality(gains, members),
             "overuse": overuse,
+            "kept": kept,
         }
 
     def measure(self) -> Mapping[str, float | By | None]:
@@ -368,8 +410,17 @@ class Commons(World):
             "efficiency": float(found["efficiency"].mean()),
             "equality": _mean(found["equality"]),
             "overuse": _mean(found["overuse"]),
+            **self._agreements(found["kept"]),
             "gain_of": By("seat", people.gain.reshape(self.games, self.fishers).mean(axis=0)),
         }
+
+    def _agreements(self, kept: Floats) -> dict[str, float | None]:
+        """Return share of games with an agreement, its limit, share of harvests within it."""
+        if self.agreement == "none":
+            return {}
+        going = self.agreed[self.playing]
+        share = None if not len(going) else float((~np.isnan(going)).mean())
+        return {"agreed": share, "limit": _mean(self.agreed), "kept": _mean(kept)}
 
     def policies(self) -> Mapping[str, Policy]:
         remembering = Speaking(REMEMBERING[self.scene], memory=True, reflect=True)

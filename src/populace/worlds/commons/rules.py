@@ -23,6 +23,11 @@ def careful(o: Observation) -> Any:
     return o["share"]
 
 
+def loyal(o: Observation) -> Any:
+    """Take what was agreed on, and without an agreement the sustainable share."""
+    return np.where(np.isnan(o["agreed"]), careful(o), np.minimum(o["agreed"], o["stock"]))
+
+
 def planner(o: Observation) -> Any:
     """Take the sustainable share, and in the last month an equal part of all there is."""
     last = o["months"] == o["month"] and o["good"]
@@ -84,6 +89,7 @@ def minds() -> dict[str, Any]:
     """Return the rule minds by name."""
     return {
         "careful": Rule(harvest=careful, speak=propose),
+        "loyal": Rule(harvest=loyal),
         "greedy": Rule(harvest=greedy),
         "proportional": Proportional(),
         "follower": Rule(harvest=follower),

@@ -25,6 +25,8 @@ class Scene:
         Who announces what everybody did.
     universal : str
         The universalisation sentence; ``{share}`` is each one's sustainable share.
+    agreed : str
+        What all are told of an agreement on a ``{limit}``.
     """
 
     bad: bool
@@ -32,6 +34,7 @@ class Scene:
     did: str
     chair: str
     universal: str
+    agreed: str
 
     def month(
         self, month: int, stock: float, left: float, who: Sequence[str], got: Sequence[float]
@@ -48,6 +51,7 @@ SCENES: dict[SceneName, Scene] = {
         "Caught, in tons",
         "Mayor",
         "If everyone fishes more than {share} tons, there will be fewer fish next month.",
+        "All agreed to catch at most {limit} tons of fish each.",
     ),
     "pasture": Scene(
         False,
@@ -55,6 +59,7 @@ SCENES: dict[SceneName, Scene] = {
         "Flocks, in sheep that each eat a hectare",
         "Mayor",
         "If everyone brings more than {share} sheep, there will be less grass next month.",
+        "All agreed to bring at most {limit} sheep each.",
     ),
     "pollution": Scene(
         False,
@@ -62,6 +67,7 @@ SCENES: dict[SceneName, Scene] = {
         "Produced, in pallets that each pollute 1 % of the water",
         "Mayor",
         "If everyone makes more than {share} pallets, less water will be clean next month.",
+        "All agreed to make at most {limit} pallets each.",
     ),
     "house": Scene(
         True,
@@ -69,5 +75,6 @@ SCENES: dict[SceneName, Scene] = {
         "Taken out, in bags",
         "Landlord",
         "If everyone takes out fewer than {share} bags, the house will be overfull next month.",
+        "All agreed to take out at least {limit} bags each.",
     ),
 }
