@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -86,7 +86,7 @@ class Commons(World):
 
     ticks = 12
     calendar = Calendar(dt.date(2024, 1, 1), "month")
-    charts = (
+    charts: Sequence[Chart] = (
         Chart(
             "Stock", ["stock"], unit="units", note="Mean over games; a good that collapsed is 0."
         ),
