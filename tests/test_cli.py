@@ -242,7 +242,7 @@ def test_bad_input_is_told_in_one_line_before_work_is_done(
 CASTS = {
     "[shares": "cannot be read: Expected",
     "shares = 3": "expected sections",
-    "[share]\none = 1": "expected sections shares, populations, policies, got 'share'",
+    "[share]\none = 1": "expected sections shares, populations, policies, seats, got 'share'",
     "[policies.a]\nuse='one'\n[policies.b]\nuse='one'": r"no section \[shares\]: nobody is cast",
     "[shares]": "got none",
     "[shares]\none = true": "expected a share as a number, got True",

@@ -8,6 +8,9 @@ offers that mind to one of them only; a population that is not named keeps the w
     rule = 2
     stubborn = 1
 
+    [seats]                  # agents cast by hand, by their ids (see `populace.cli.seating`)
+    "human/rule" = [3]
+
     [policies.stubborn]      # a policy of one's own making
     use = "habit"            # one that the world offers, a registered one, or module:Class
     inertia = 0.9            # its parameters
@@ -28,11 +31,14 @@ from __future__ import annotations
 import inspect
 import tomllib
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from populace.cli import seating
 from populace.cli.finding import find
+from populace.cli.replying import Replies
+from populace.cli.seating import Seat
 from populace.cli.speaking import is_language, language_mind
 from populace.cli.teaming import team_mind
 from populace.kernel.cast import Cast, with_synonyms
@@ -43,19 +49,27 @@ from populace.kernel.registry import registered
 from populace.kernel.world import World, own_shares
 from populace.language.weights import Progress
 from populace.policies.fallback import Fallback
+from populace.policies.human import Human
 from populace.simulation.casts import own_cast
 
 DEFAULT = "default"  # in shares: the world's own cast
-_SECTIONS = ("shares", "populations", "policies")
+_SECTIONS = ("shares", "populations", "policies", "seats")
 
 
-def read_cast(text: str | None, world: World, progress: Progress | None = None) -> Any:
+def read_cast(
+    text: str | None,
+    world: World,
+    progress: Progress | None = None,
+    replies: Replies | None = None,
+) -> Any:
     """Return what `Simulation` takes as cast; None (the world's own) for None.
 
     Parameters
     ----------
     progress : callable, optional
         Told how far the fetching of a model's weights is.
+    replies : Replies, optional
+        Of an earlier run: people are not asked for what they have answered there.
 
     Raises
     ------
@@ -69,8 +83,16 @@ def read_cast(text: str | None, world: World, progress: Progress | None = None) 
     if text is None:
         return None
     if text.endswith(".toml") or Path(text).is_file():
-        return _from_file(Path(text), world, progress)
-    return _by_population(_shares(text), _Definitions({}, Path(), progress), world)
+        cast = _from_file(Path(text), world, progress)
+    else:
+        items = [item.strip() for item in text.split(",")]
+        seats = [seating.parse(item) for item in items if "@" in item]
+        rest = [item for item in items if "@" not in item]
+        shares = _shares(rest) if rest else {}
+        cast = _by_population(shares, seats, _Definitions({}, Path(), progress), world)
+    if replies is not None:
+        replies.give(cast)
+    return cast
 
 
 @dataclass(frozen=True)
@@ -82,9 +104,9 @@ class _Definitions:
     progress: Progress | None
 
 
-def _shares(text: str) -> dict[str, float]:
+def _shares(items: list[str]) -> dict[str, float]:
     shares: dict[str, float] = {}
-    for item in text.split(","):
+    for item in items:
         name, equals, share = (part.strip() for part in item.partition("="))
         try:
             number = float(share) if equals else 1.0
@@ -92,9 +114,9 @@ def _shares(text: str) -> dict[str, float]:
             number = float("nan")
         if not name or number != number or name in shares:
             raise CastError(
-                f"expected name=share,name=share, each name once, got {item.strip()!r}",
+                f"expected name=share,name=share, each name once, got {item!r}",
                 where="--cast",
-                mend="for instance --cast rule=2,habit=1",
+                mend="for instance --cast rule=2,habit=1; agents by their ids: human@3",
             )
         shares[name] = number
     return shares
@@ -115,38 +137,50 @@ def _from_file(path: Path, world: World, progress: Progress | None) -> Any:
         if not isinstance(definition, Mapping):
             raise CastError(f"expected a section [policies.{name}]", where=str(path))
     definitions = _Definitions(tables, path.parent, progress)
-    populations = given.get("populations", {})
+    populations, seats = given.get("populations", {}), given.get("seats", {})
     if populations and "shares" in given:
         raise CastError("expected [shares] or [populations.NAME], got both", where=str(path))
     if populations:
-        return _casts(populations, definitions, world)
-    if "shares" not in given and len(tables) == 1:
-        return _cast({next(iter(tables)): 1.0}, definitions, world)
-    if "shares" not in given:
-        raise CastError("there is no section [shares]: nobody is cast", where=str(path))
-    return _by_population(given["shares"], definitions, world)
+        for name in seats:
+            if name not in populations:
+                raise CastError(f"expected [seats.POPULATION], got {name!r}", where=str(path))
+        tabled = {name: seating.table(own, str(path)) for name, own in seats.items()}
+        return _casts(populations, tabled, definitions, world)
+    shares = given.get("shares", {})
+    if "shares" not in given and not seats:
+        if len(tables) != 1:
+            raise CastError("there is no section [shares]: nobody is cast", where=str(path))
+        return _cast({next(iter(tables)): 1.0}, [], definitions, world)
+    return _by_population(shares, seating.table(seats, str(path)), definitions, world)
 
 
-def _by_population(shares: Any, definitions: _Definitions, world: World) -> Any:
+def _by_population(shares: Any, seats: list[Seat], definitions: _Definitions, world: World) -> Any:
     """Return the cast, or a cast for each population where names say of which: buyers.rule."""
     own = own_shares(world)
     known = {*find_populations(world), *own} - {""}
-    found: dict[str, dict[str, float]] = {}
-    for name, share in shares.items() if isinstance(shares, Mapping) else ():
+
+    def placed(name: str) -> tuple[str, str]:
         population, dot, mind = name.partition(".")
-        if not (dot and population in known):
-            population, mind = _home(name, own), name
+        return (population, mind) if dot and population in known else (_home(name, own), name)
+
+    found: dict[str, dict[str, float]] = {}
+    taken: dict[str, list[Seat]] = {}
+    for name, share in shares.items() if isinstance(shares, Mapping) else ():
+        population, mind = placed(name)
         found.setdefault(population, {})[mind] = share
-    if set(found) <= {""}:
-        return _cast(shares, definitions, world)
-    if "" in found:
-        some = next(iter(found.pop("")))
+    for seat in seats:
+        population, mind = placed(seat.policy)
+        taken.setdefault(population, []).append(replace(seat, policy=mind))
+    if {*found, *taken} <= {""} and not (taken and len(known) > 1):
+        return _cast(shares, seats, definitions, world)
+    if "" in found or "" in taken:
+        some = next(iter([*found.get("", ()), *(seat.name for seat in taken.get("", ()))]))
         raise CastError(
             f"of which population is {some!r}: {', '.join(sorted(known))}?",
             where="cast",
             mend=f"for instance {min(known)}.{some}=1",
         )
-    return _casts(found, definitions, world)
+    return _casts(found, taken, definitions, world)
 
 
 def _home(mind: str, own: Mapping[str, Mapping[str, float]]) -> str:
@@ -156,18 +190,28 @@ def _home(mind: str, own: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _casts(
-    shares: Mapping[str, Mapping[str, float]], definitions: _Definitions, world: World
+    shares: Mapping[str, Mapping[str, float]],
+    seats: Mapping[str, list[Seat]],
+    definitions: _Definitions,
+    world: World,
 ) -> dict[str, Cast]:
     """Return a cast for each population: as given, or else the world's own."""
     own = own_cast(world) if set(own_shares(world)) - {""} else {}
-    given = {name: _cast(minds, definitions, world, name) for name, minds in shares.items()}
+    given = {
+        name: _cast(shares.get(name, {}), seats.get(name, []), definitions, world, name)
+        for name in dict.fromkeys([*shares, *seats])
+    }
     return {**own, **given} if isinstance(own, dict) else given
 
 
 def _cast(
-    shares: Mapping[str, float], definitions: _Definitions, world: World, population: str = ""
+    shares: Mapping[str, float],
+    seats: list[Seat],
+    definitions: _Definitions,
+    world: World,
+    population: str = "",
 ) -> Cast:
-    if not isinstance(shares, Mapping) or not shares:
+    if not isinstance(shares, Mapping) or not (shares or seats):
         raise CastError("expected shares by policy, got none", where="cast")
     for name, share in shares.items():
         if isinstance(share, bool):
@@ -178,9 +222,15 @@ def _cast(
     if population and own:
         offered = {name: offered[name] for name in own}
     offered = with_synonyms(offered)
-    shares = _with_default(shares, {*offered, *definitions.tables}, own)
-    policies = {name: _policy(name, definitions, offered) for name in shares}
-    return Cast(policies, shares=shares)
+    shares = _with_default(shares or {DEFAULT: 1.0}, {*offered, *definitions.tables}, own)
+    made: dict[str, Any] = {}
+
+    def policy(name: str) -> Any:
+        if name not in made:
+            made[name] = _policy(name, definitions, offered)
+        return made[name]
+
+    return seating.seated(seats, shares, policy)
 
 
 def _with_default(
@@ -213,8 +263,10 @@ def _policy(name: str, definitions: _Definitions, offered: Mapping[str, Any]) ->
         return _remade(base, given, name) if given else base
     if use == "team":
         return _team(name, given, definitions, offered)
+    if use == "human":
+        return _made(Human, given, name)
     if ":" not in use and use not in registered("policy"):
-        known = [*offered, *registered("policy"), "language", "team"]
+        known = sorted({*offered, *registered("policy"), "human", "language", "team"})
         raise CastError(f"no policy is named {use!r}; {nearest(use, known)}", where="cast")
     try:
         found = find("policy", use)

@@ -24,7 +24,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 _world_options = [
     click.option("settings", "--set", metavar="NAME=VALUE", multiple=True, help="Set a parameter."),
     click.option(
-        "--cast", metavar="FILE|NAME=SHARE,...", help="Who decides: a TOML file, or shares."
+        "--cast",
+        metavar="FILE|NAME=SHARE,...|NAME@ID,...",
+        help="Who decides: a TOML file, or shares, or agents by their ids.",
     ),
     click.option(
         "--ticks", type=click.IntRange(min=0), help="How long; by default the world's own."
@@ -142,6 +144,12 @@ def main() -> None:
 @intervene_option
 @records_options
 @click.option("--to", type=click.Path(path_type=Path), help="Run directory, absent or empty.")
+@click.option(
+    "--replies",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="A run whose people's replies are taken again: nobody is asked.",
+)
 @spending_options
 @click.option(
     "--abort-failures",

@@ -20,7 +20,8 @@ from rich.console import Console
 from populace.cli.casting import read_cast
 from populace.cli.finding import find
 from populace.cli.progress import fetching
-from populace.cli.running import asks_a_person, make_world, world_name
+from populace.cli.running import make_world, world_name
+from populace.cli.seating import asks_people
 from populace.cli.sizes import print_sizes, read_records, sizes
 from populace.cli.speaking import languages, wrapped
 from populace.cli.spending import Spending
@@ -143,7 +144,7 @@ def _rehearsed(
     known: dict[str, tuple[int, int]],
 ) -> Rehearsed:
     policies = [p for cast in simulation.casts.values() for p in cast.policies.values()]
-    if any(map(asks_a_person, policies)):
+    if any(map(asks_people, policies)):
         raise CastError("a person decides in this cast", mend="estimate it without the person")
     if any(isinstance(each, Team) for policy in policies for each in wrapped(policy)):
         raise CastError(

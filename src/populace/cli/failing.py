@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -27,6 +28,22 @@ def failing(debug: bool, as_json: bool = False, status: int = USAGE) -> Iterator
         raise
     except Exception as error:
         fail(error, FAILED, debug, as_json)
+
+
+@contextmanager
+def telling_warnings() -> Iterator[None]:
+    """Tell each RuntimeWarning in a line, when it comes."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **_: Any) -> None:
+        if issubclass(category, RuntimeWarning):
+            click.echo(f"Warning: {message}", err=True)
+        else:
+            before(message, category, *rest)
+
+    with warnings.catch_warnings():
+        before, warnings.showwarning = warnings.showwarning, show
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
 
 
 def fail(error: BaseException, status: int, debug: bool, as_json: bool = False) -> NoReturn:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from populace.cli.replying import FILE as REPLIES
+from populace.cli.replying import Replies
 from populace.kernel.errors import RecordError
 from populace.simulation.keeping import INPUTS
 
@@ -25,7 +27,9 @@ class Inputs:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def command(self, world: str, cast: str | None) -> dict[str, Any]:
+    def command(
+        self, world: str, cast: str | None, replies: Replies | None = None
+    ) -> dict[str, Any]:
         """Return what the manifest tells of world and cast, and take in the cast's files.
 
         A file of Python is code: it is named by its whole path and stays where it is.
@@ -40,6 +44,9 @@ class Inputs:
         if cast is not None and (cast.endswith(".toml") or Path(cast).is_file()):
             told["cast"] = {"file": _CAST}
             self._cast(Path(cast))
+        if replies is not None:
+            told["replies"] = REPLIES
+            self.files[REPLIES] = replies.content()
         told["inputs"] = {
             name: {"sha256": hashlib.sha256(content).hexdigest()}
             for name, content in self.files.items()
@@ -74,8 +81,6 @@ def kept_cast(folder: Path, command: Mapping[str, Any]) -> str | None:
         If a kept file is gone or was changed.
     """
     cast = command["cast"]
-    if not isinstance(cast, Mapping):
-        return cast if cast is None else str(cast)
     for name, told in command["inputs"].items():
         path = folder / INPUTS / name
         try:
@@ -88,4 +93,6 @@ def kept_cast(folder: Path, command: Mapping[str, Any]) -> str | None:
                 where=str(path),
                 mend="put it back; to change a cast, fork the run",
             )
+    if not isinstance(cast, Mapping):
+        return cast if cast is None else str(cast)
     return str(folder / INPUTS / cast["file"])

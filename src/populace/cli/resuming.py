@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +9,11 @@ import click
 from rich.console import Console
 
 from populace.cli.casting import read_cast
-from populace.cli.failing import failing
+from populace.cli.failing import failing, telling_warnings
 from populace.cli.finding import find
 from populace.cli.inputs import Inputs, kept_cast
 from populace.cli.progress import Watch, fetching
+from populace.cli.replying import Replies
 from populace.cli.running import bar, live, unused
 from populace.cli.spending import Spending
 from populace.kernel.errors import ParameterError, RecordError
@@ -40,7 +38,7 @@ def resume_run(
     from populace.simulation import Simulation
 
     console = Console(stderr=True)
-    with failing(debug, as_json), _warnings(console, quiet):
+    with failing(debug, as_json), telling_warnings():
         run = read(directory)
         first = run.manifest["ticks"]["first"]
         length = run.manifest["ticks"]["asked"] if ticks is None else ticks
@@ -49,7 +47,8 @@ def resume_run(
                 click.echo(f"{directory} has finished; --ticks N goes on to N ticks", err=True)
             return
         checkpoint = False if no_checkpoints else Checkpoints.parse(checkpoint_every)
-        world, cast = _made_again(run, console, quiet or as_json)
+        world = _world_again(run)
+        cast = _cast_again(run, world, console, quiet or as_json)
         changes = _changes(spending)
         simulation = Simulation.resume(directory, world, cast, **changes)
         left = first + length - simulation.tick
@@ -77,14 +76,17 @@ def fork_run(
 ) -> None:
     """Carry out ``populace fork``."""
     from populace.simulation import Simulation
+    from populace.simulation.checkpointing import last_tick
 
     console = Console(stderr=True)
-    with failing(debug, as_json), _warnings(console, quiet):
+    with failing(debug, as_json), telling_warnings():
         run = read(directory)
         folder = unused(directory.with_name(f"{directory.name}-fork")) if to is None else to
         check_free(folder)
         checkpoint = False if no_checkpoints else Checkpoints.parse(checkpoint_every)
-        world, before = _made_again(run, console, quiet or as_json)
+        world = _world_again(run)
+        tick = last_tick(directory) if at is None else _tick(at, world)
+        before = _cast_again(run, world, console, quiet or as_json, tick)
         inputs = Inputs()
         command = dict(run.manifest["command"] or {})
         own = None
@@ -101,7 +103,7 @@ def fork_run(
         with watch.preparing():
             simulation = Simulation.fork(
                 directory,
-                _tick(at, world),
+                tick,
                 set=_settings(settings),
                 cast=own,
                 interventions=list(intervene),
@@ -118,8 +120,8 @@ def fork_run(
     live(simulation, left, folder, watch, checkpoint, no_report, quiet, as_json, debug)
 
 
-def _made_again(run: Run, console: Console, silent: bool) -> tuple[World, Any]:
-    """Return world and cast of a run, made as the command line made them."""
+def _world_again(run: Run) -> World:
+    """Return the world of a run, made as the command line made it."""
     from populace.simulation.checkpointing import remade_world
 
     assert run.path is not None
@@ -130,9 +132,18 @@ def _made_again(run: Run, console: Console, silent: bool) -> tuple[World, Any]:
             where=str(run.path),
             mend="go on there: Simulation.resume(path, world=..., cast=...)",
         )
-    world = remade_world(run.path, find("world", command["world"]))
+    return remade_world(run.path, find("world", command["world"]))
+
+
+def _cast_again(
+    run: Run, world: World, console: Console, silent: bool, until: int | None = None
+) -> Any:
+    """Return the cast of a run, made as the command line made it, with what people replied."""
+    command = run.manifest["command"]
+    assert run.path is not None
+    text = kept_cast(run.path, command)
     with fetching(console, silent) as progress:
-        return world, read_cast(kept_cast(run.path, command), world, progress)
+        return read_cast(text, world, progress, Replies.again(run, command, until))
 
 
 def _changes(options: dict[str, Any]) -> dict[str, Any]:
@@ -153,12 +164,13 @@ def _settings(settings: tuple[str, ...]) -> dict[str, str]:
     return texts
 
 
-def _tick(text: str | None, world: World) -> int | None:
+def _tick(text: str, world: World) -> int:
     from populace.simulation.timing import Timing
 
-    if text is None:
-        return None
-    return Timing("--at", at=int(text) if text.isdecimal() else text).tick(world.calendar)
+    timing = Timing("--at", at=int(text) if text.isdecimal() else text)
+    found = timing.tick(world.calendar)
+    assert found is not None  # it was given
+    return found
 
 
 def _watch(
@@ -166,16 +178,3 @@ def _watch(
 ) -> Watch:
     silent = quiet or as_json
     return Watch(console, run.manifest["world"]["name"], bar(console, as_json, cast, world), silent)
-
-
-@contextmanager
-def _warnings(console: Console, quiet: bool) -> Iterator[None]:
-    """Tell warnings in a line each."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RuntimeWarning)
-        try:
-            yield
-        finally:
-            for each in caught:
-                if issubclass(each.category, RuntimeWarning):
-                    click.echo(f"Warning: {each.message}", err=True)

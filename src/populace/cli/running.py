@@ -14,12 +14,21 @@ import click
 from rich.console import Console
 
 from populace.cli.casting import read_cast
-from populace.cli.failing import FAILED, INTERRUPTED, STOPPED, USAGE, fail, failing
+from populace.cli.failing import (
+    FAILED,
+    INTERRUPTED,
+    STOPPED,
+    USAGE,
+    fail,
+    failing,
+    telling_warnings,
+)
 from populace.cli.finding import find
 from populace.cli.inputs import Inputs
 from populace.cli.progress import Watch, fetching
+from populace.cli.replying import Replies
+from populace.cli.seating import asks_people
 from populace.cli.sizes import read_records
-from populace.cli.speaking import wrapped
 from populace.cli.spending import Spending
 from populace.kernel.errors import (
     ParameterError,
@@ -51,6 +60,7 @@ def run_world(
     measures: str | None,
     keep_every: int,
     to: Path | None,
+    replies: Path | None,
     answers: Path | None,
     mode: str | None,
     budget: str | None,
@@ -74,12 +84,13 @@ def run_world(
             check_free(folder)
             made = make_world(cls, name, settings)
             checkpoint = False if no_checkpoints else Checkpoints.parse(checkpoint_every)
+            typed = None if replies is None else Replies.of(replies)
             inputs = Inputs()
-            command = inputs.command(world, cast)
+            command = inputs.command(world, cast, typed)
             spending = Spending.read(answers, mode, budget, prices, abort_failures)
             kept = read_records(panel, columns, kinds, measures, keep_every)
             with fetching(errors, quiet or as_json) as progress:
-                given = read_cast(cast, made, progress)
+                given = read_cast(cast, made, progress, typed)
         watch = Watch(errors, name, bar(errors, as_json, given, made), quiet or as_json)
         with watch.preparing():
             simulation = _prepared(made, given, seed, kept, intervene, spending, debug, as_json)
@@ -106,7 +117,7 @@ def live(
     """Run into a folder and tell what came of it; ends the process unless all went well."""
     running = watch.running(ticks, simulation.tick, _calendar(simulation.world))
     try:
-        with _terminate_as_interrupt(), running as step:
+        with _terminate_as_interrupt(), telling_warnings(), running as step:
             run = simulation.run(ticks, to=folder, progress=step, checkpoint=checkpoint)
     except KeyboardInterrupt:
         _interrupted(folder, not no_report, as_json, debug)
@@ -190,12 +201,7 @@ def bar(console: Console, as_json: bool, cast: Any, world: World) -> bool:
     policies = [p for c in casts if isinstance(c, Cast) for p in c.policies.values()]
     if cast is None:
         policies = list(world.policies().values())
-    return console.is_terminal and not as_json and not any(map(asks_a_person, policies))
-
-
-def asks_a_person(policy: Any) -> bool:
-    """Whether a policy is a `Human`, or wraps one."""
-    return any(type(each).__name__ == "Human" for each in wrapped(policy))
+    return console.is_terminal and not as_json and not any(map(asks_people, policies))
 
 
 # -- how it ended --------------------------------------------------------------------------------

@@ -141,19 +141,9 @@ class Cast:
                 start(population, streams)
 
     def _exact(self, part: Part) -> NDArray[np.uint8]:
-        """Return codes by shares, exact by largest remainder, agents in the order of a draw."""
         assert self.shares is not None
         assert self._streams is not None
-        n = len(part)
-        quota = self.shares * n
-        counts = np.floor(quota).astype(np.int64)
-        remainder = quota - counts
-        extra = np.argsort(-remainder, kind="stable")[: n - int(counts.sum())]
-        counts[extra] += 1
-        codes = np.empty(n, np.uint8)
-        order = self._streams.stream(f"cast/{part.population.name}").permutation(part.ids)
-        codes[order] = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
-        return codes
+        return by_shares(part, self.shares, self._streams)
 
     def assign(self, name: str, who: Any) -> None:
         """Give the policy `name` to agents: a `Part`, mask or rows; before or during a run."""
@@ -220,6 +210,11 @@ class Cast:
         return groups
 
     @property
+    def waiting(self) -> bool:
+        """Whether a person is being asked, whose reply may take for ever."""
+        return any(getattr(policy, "waiting", False) for policy in self.policies.values())
+
+    @property
     def spends(self) -> bool:
         """Whether a policy takes resources (`equip`)."""
         return any(hasattr(policy, "equip") for policy in self.policies.values())
@@ -268,6 +263,13 @@ class Cast:
             for row in getattr(policy, "transcript", tuple)():
                 yield {"population": self._population.name, **row}
 
+    def replies(self) -> Iterator[dict[str, Any]]:
+        """Return what people typed since the last call, a row a reply."""
+        assert self._population is not None
+        for policy in self.policies.values():
+            for row in getattr(policy, "replied", tuple)():
+                yield {"population": self._population.name, **row}
+
     def state(self) -> dict[str, Any]:
         """Return what a run changes beside the population's column: policies, shares, births."""
         return {"policies": self.policies, "shares": self.shares, "born": self._born}
@@ -288,6 +290,34 @@ class Cast:
             if self.shares is None
             else dict(zip(self.names, self.shares.tolist(), strict=True)),
         }
+
+
+def by_shares(part: Part, shares: NDArray[np.float64], streams: Streams) -> NDArray[np.uint8]:
+    """Divide agents by shares: exact by largest remainder, the agents in the order of a draw.
+
+    Parameters
+    ----------
+    part : Part
+    shares : float64 array of shape (k,)
+        Summing to 1.
+    streams : Streams
+        Those that `Cast.bind` is given.
+
+    Returns
+    -------
+    uint8 array of shape (n,)
+        Index into `shares` of each agent; the same whenever it is worked out.
+    """
+    n = len(part)
+    quota = shares * n
+    counts = np.floor(quota).astype(np.int64)
+    remainder = quota - counts
+    extra = np.argsort(-remainder, kind="stable")[: n - int(counts.sum())]
+    counts[extra] += 1
+    codes = np.empty(n, np.uint8)
+    order = streams.stream(f"cast/{part.population.name}").permutation(part.ids)
+    codes[order] = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
+    return codes
 
 
 def _split(codes: NDArray[np.uint8], k: int) -> list[NDArray[np.intp]]:

@@ -28,7 +28,8 @@ class Policy(Protocol):
     ``describe()`` returns the parameters for the manifest; ``equip(resources)`` is called before
     the first tick with what the policy may spend (`populace.kernel.resources.Resources`);
     ``report()`` returns, each tick, numbers on its own work: mappings or dataclasses with a field
-    ``kind``, which go into the table ``minds``; ``transcript()`` returns rows of that table;
+    ``kind``, which go into the table ``minds``; ``transcript()`` and ``replied()`` return rows of
+    the tables ``transcript`` and ``replies``;
     ``close()`` (sync or async) is called at the end of a run, to give back connections, which the
     next run may open anew.
     """

@@ -47,6 +47,11 @@ class Fallback:
         outcome[lost[decided]] = Outcome.FALLBACK
         return Answers(merged, outcome)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a person is being asked."""
+        return any(getattr(policy, "waiting", False) for policy in (self.policy, self.to))
+
     def hear(self, observation: Observation) -> Any:
         """Let both hear: whoever decides next may remember it."""
         waiting = [
@@ -85,6 +90,10 @@ class Fallback:
     def transcript(self) -> list[Any]:
         """Return what members of teams said in both."""
         return self._told("transcript")
+
+    def replied(self) -> list[Any]:
+        """Return what people typed in both."""
+        return self._told("replied")
 
     def _told(self, what: str) -> list[Any]:
         both = (self.policy, self.to)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
@@ -19,6 +21,10 @@ from populace.kernel.spaces import Call, Choice, Number, Pick, Record, Space, Te
 Ask = Callable[[str, float | None], Awaitable[str | None]]
 Key = tuple[int, int, str]  # tick, agent id, kind
 Script = Mapping[Key, str | Sequence[str | None] | None]
+Beyond = Literal["time-out", "error", "ask"]
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Human(Parametric):
@@ -28,7 +34,8 @@ class Human(Parametric):
     agent was told since, and what an answer may be. An answer that is not valid is asked for again
     until the deadline. A blank answer abstains; no answer by the deadline is the outcome
     ``TIMEOUT``; when input ends, this and every later decision is ``ABSTAINED``, with a warning.
-    For a stand-in, cast ``Fallback(Human(...), to=rule)``.
+    For a stand-in, cast ``Fallback(Human(...), to=rule)``. All replies go into the table
+    ``replies`` of the run, from which it can be repeated (`script_of`).
 
     Parameters
     ----------
@@ -40,22 +47,29 @@ class Human(Parametric):
         How the person is reached: it returns the reply, or None when time is up, and raises
         EOFError when no reply can come any more. By default the terminal.
     script : mapping of (tick, agent id, kind) to reply or sequence of replies, optional
-        Replies given beforehand, taken in turn; then nobody is asked, and a reply that is missing
-        or None is a time-out. `replies` of an earlier run is one, and repeats it exactly.
+        Replies given beforehand, taken in turn; None is a time-out. `replies` of an earlier run is
+        one, and repeats it exactly.
+    beyond : "time-out", "error" or "ask"
+        What becomes of a question to which the script holds no reply: nobody is asked, that is an
+        error, or the person is asked after all.
     clock : function returning seconds, optional
         Measures the deadline over repeated questions; by default real time.
 
     Attributes
     ----------
     replies : dict of (tick, agent id, kind) to list of str or None
-        Every reply so far, invalid ones too; None is a time-out.
+        Every reply so far, invalid ones too; None is a time-out, and a question after the end of
+        input has a blank one.
+    waiting : bool
+        Whether the person is being asked now.
 
     Raises
     ------
     ParameterError
         If `deadline` is negative, `seats` below 1, or a key of `script` is malformed.
     PolicyError
-        If more agents are asked at once than there are `seats`.
+        If more agents are asked at once than there are `seats`, or (with ``beyond="error"``) the
+        script holds no reply.
     """
 
     def __init__(
@@ -67,16 +81,33 @@ class Human(Parametric):
         *,
         ask: Annotated[Ask | None, Parameter("how the person is reached")] = None,
         script: Annotated[Script | None, Parameter("replies given beforehand")] = None,
+        beyond: Annotated[Beyond, Parameter("without a reply in the script")] = "time-out",
         clock: Annotated[
             Callable[[], float] | None, Parameter("measures the deadline, in seconds")
         ] = None,
     ) -> None:
         self.deadline, self.seats, self._clock = deadline, seats, clock or time.monotonic
         self._ask = ask
-        self._script = None if script is None else {k: _listed(k, v) for k, v in script.items()}
+        self._script: dict[Key, list[str | None]] | None = None
+        self._beyond = beyond
+        if script is not None:
+            self.replay(script, beyond)
         self.replies: dict[Key, list[str | None]] = {}
         self._told: dict[tuple[str, int], list[str]] = {}
+        self._untold: list[dict[str, Any]] = []
+        self.waiting = False
         self._ended = False
+        self._lock = asyncio.Lock()  # one person: asked for one agent after another
+
+    def replay(self, script: Script, beyond: Beyond = "time-out") -> None:
+        """Take replies from a script from now on, as the parameter of that name.
+
+        Raises
+        ------
+        ParameterError
+            If a key is malformed.
+        """
+        self._script, self._beyond = {k: _listed(k, v) for k, v in script.items()}, beyond
 
     async def act(self, observation: Observation) -> Answers:
         n, kind = len(observation), observation.kind
@@ -89,11 +120,12 @@ class Human(Parametric):
             )
         values = observation.space.empty(n)
         outcome = np.zeros(n, np.uint8)
-        for i in range(n):
-            value, result = await self._seat(observation.part(np.array([i])))
-            outcome[i] = result
-            if result == Outcome.ACTED:
-                observation.space.put(values, slice(i, i + 1), value)
+        async with self._lock:
+            for i in range(n):
+                value, result = await self._seat(observation.part(np.array([i])))
+                outcome[i] = result
+                if result == Outcome.ACTED:
+                    observation.space.put(values, slice(i, i + 1), value)
         return Answers(values, outcome)
 
     def describe(self) -> dict[str, Any]:
@@ -103,6 +135,11 @@ class Human(Parametric):
             "seats": self.seats,
             "scripted": self._script is not None,
         }
+
+    def replied(self) -> list[dict[str, Any]]:
+        """Return the replies since the last call of this, rows of the table ``replies``."""
+        told, self._untold = self._untold, []
+        return told
 
     def state(self) -> dict[str, Any]:
         """Return the replies so far, and what the agents were told since their last question."""
@@ -126,25 +163,9 @@ class Human(Parametric):
         begun = self._clock()
         prompt = self._prompt(one)
         while True:
-            left = None
-            if self.deadline is not None and self._script is None:
-                left = self.deadline - (self._clock() - begun)
-            if self._ended:
-                return None, Outcome.ABSTAINED
-            if left is not None and left <= 0:
-                reply = None
-            else:
-                try:
-                    reply = await self._reply(key, prompt, left)
-                except EOFError:
-                    self._ended = True
-                    warnings.warn(
-                        f"input ended at tick {one.tick}: the human abstains from here on",
-                        RuntimeWarning,
-                        stacklevel=2,
-                    )
-                    continue
-            self.replies.setdefault(key, []).append(reply)
+            given = self._scripted(key)
+            reply = await self._reply(key, prompt, begun) if given is None else given[0]
+            self._keep(key, reply)
             if reply is None:
                 return None, Outcome.TIMEOUT
             if not reply.strip():
@@ -154,16 +175,55 @@ class Human(Parametric):
                 return value, Outcome.ACTED
             prompt = f"{reply.strip()[:60]!r} is not {one.space.describe()}\n> "
 
-    async def _reply(self, key: Key, prompt: str, left: float | None) -> str | None:
-        if self._script is not None:
-            given = self._script.get(key, [])
-            used = len(self.replies.get(key, []))
-            return given[used] if used < len(given) else None
+    def _scripted(self, key: Key) -> list[str | None] | None:
+        """Return the next reply of the script; None where the person is to be asked."""
+        if self._script is None:
+            return None
+        given, used = self._script.get(key, []), len(self.replies.get(key, []))
+        if used < len(given):
+            return [given[used]]
+        if self._beyond == "error":
+            tick, agent, kind = key
+            raise PolicyError(
+                f"there is no reply of agent {agent} to {kind!r} at tick {tick}",
+                where="Human, replies",
+                mend="repeat the run that they are of: its world, parameters, cast and seed",
+            )
+        return None if self._beyond == "ask" else [None]
+
+    async def _reply(self, key: Key, prompt: str, begun: float) -> str | None:
+        """Ask the person: None when time is up, blank once input has ended."""
+        left = None
+        if self.deadline is not None:
+            left = self.deadline - (self._clock() - begun)
+            if left <= 0:
+                return None
+        if self._ended:
+            return ""
         if self._ask is None:
             from populace.policies.terminal import Terminal
 
             self._ask = Terminal()
-        return await self._ask(prompt, left)
+        try:
+            self.waiting = True
+            return await self._ask(prompt, left)
+        except EOFError:
+            self._ended = True
+            warnings.warn(
+                f"input ended at tick {key[0]}: the human abstains from here on",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return ""
+        finally:
+            self.waiting = False
+
+    def _keep(self, key: Key, reply: str | None) -> None:
+        number = len(self.replies.setdefault(key, []))
+        self.replies[key].append(reply)
+        tick, agent, kind = key
+        row = {"tick": tick, "id": agent, "kind": kind, "number": number, "reply": reply}
+        self._untold.append(row)
 
     def _prompt(self, one: Observation) -> str:
         name, agent = _person(one)
@@ -173,6 +233,23 @@ class Human(Parametric):
         lines += [f"  {line}" for line in _shown(one)]
         limit = "" if self.deadline is None else f", {self.deadline:g} s"
         return "\n".join([*lines, f"{_form(one.space)} (blank: abstain{limit})", "> "])
+
+
+def script_of(replies: pl.DataFrame, population: str | None = None) -> dict[Key, list[str | None]]:
+    """Return the table ``replies`` of a run as a script: ``Human(script=script_of(run.replies))``.
+
+    Parameters
+    ----------
+    replies : polars.DataFrame
+    population : str, optional
+        Only those of its agents.
+    """
+    script: dict[Key, list[str | None]] = {}
+    columns = ("tick", "population", "id", "kind", "reply")
+    for tick, whose, agent, kind, reply in replies.select(columns).iter_rows():
+        if population in (None, whose):
+            script.setdefault((tick, agent, kind), []).append(reply)
+    return script
 
 
 def read(text: str, space: Space) -> Any:
@@ -213,15 +290,17 @@ def _person(one: Observation) -> tuple[str, int]:
 
 
 def _shown(one: Observation) -> list[str]:
-    """Return what one agent is shown, a line a column."""
+    """Return what one agent is shown, a line a column; a text of several lines stands below."""
     lines = []
     for name in one.columns:
         value = one[name]
         if isinstance(value, np.ndarray):
             value = value[0]
         if isinstance(value, (float, np.floating)):
-            value = f"{value:g}"
-        lines.append(f"{name}: {value}")
+            value = "not known" if math.isnan(value) else f"{value:g}"
+        said = str(value)
+        below = said.strip().replace("\n", "\n    ")
+        lines.append(f"{name}:\n    {below}" if "\n" in said.strip() else f"{name}: {said}")
     return lines
 
 

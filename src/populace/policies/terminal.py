@@ -46,6 +46,7 @@ class Terminal:
             return None
         self._reading = None
         if not line:
+            target.write("\n")
             raise EOFError("the terminal's input has ended")
         return line.rstrip("\r\n")
 

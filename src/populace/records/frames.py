@@ -67,6 +67,14 @@ def schemas() -> dict[str, dict[str, Any]]:
             "label": text,
         },
         "events": {"tick": number, "name": text, "what": text},
+        "replies": {
+            "tick": number,
+            "population": text,
+            "id": number,
+            "kind": text,
+            "number": number,
+            "reply": text,
+        },
         "transcript": {
             "tick": number,
             "population": text,

@@ -157,6 +157,7 @@ class Recorder:
         failures: Iterable[Mapping[str, Any]] = (),
         events: Iterable[Mapping[str, Any]] = (),
         transcript: Iterable[Mapping[str, Any]] = (),
+        replies: Iterable[Mapping[str, Any]] = (),
         surveys: Iterable[Any] = (),
         states: Iterable[tuple[str, pl.DataFrame]] = (),
     ) -> None:
@@ -169,7 +170,7 @@ class Recorder:
         by : iterable of (measure, axis, labels, values)
         asks : iterable of AskCount
         panel : iterable of PanelRows
-        minds, spend, failures, events, transcript : iterable of mapping
+        minds, spend, failures, events, transcript, replies : iterable of mapping
             Rows of those tables (see `Run`).
         surveys : iterable of Responses
             Their answers go into ``surveys``, the columns of agents among them into ``states``.
@@ -181,9 +182,9 @@ class Recorder:
         WorldError
             If a measure is no finite number.
         """
-        asks = list(asks)
+        asks, typed = list(asks), list(replies)
         rows = {"minds": minds, "spend": spend, "failures": map(readable, failures)}
-        rows |= {"events": events, "transcript": transcript}
+        rows |= {"events": events, "transcript": transcript, "replies": typed}
         self._tables.add(tick, metrics, by, asks, panel, rows)
         for held in surveys:
             self._tables.add_survey(tick, held.name, held.population, held.answers)
@@ -197,8 +198,12 @@ class Recorder:
         if self.path is not None:
             now = self._clock()
             wait = min(_FRACTION * (now - self._begun), _LONGEST)
-            if now - self._flushed >= max(self._flush_seconds, wait):
-                self.flush()
+            if typed or now - self._flushed >= max(self._flush_seconds, wait):
+                self.flush()  # at once what a person has typed: nothing is dearer
+
+    def unfinished(self, replies: Iterable[Mapping[str, Any]]) -> None:
+        """Keep what people replied in a tick that did not come to its end."""
+        self._tables.add_rows({"replies": replies})
 
     def update(self, **fields: Any) -> None:
         """Set fields of the manifest (written with the next flush)."""

@@ -58,6 +58,9 @@ class Run:
         (whose words), text, answer (canonical; JSON unless a text), outcome, confidence, tokens_in,
         tokens_out; and a row a verdict: prompt "verdict", without a member, with votes (JSON pairs
         of answer and weight) and the reason why the structure ended.
+    replies : polars.DataFrame
+        What people at a seat typed: tick, population, id, kind, number (of the reply to that
+        question, from 0), reply (null: time was up; blank: none, or input had ended).
     surveys : polars.DataFrame
         Answers to surveys held in the run: tick, survey, population, id, policy, question, outcome,
         value, label.
@@ -126,6 +129,10 @@ class Run:
     @cached_property
     def transcript(self) -> pl.DataFrame:
         return self._table("transcript")
+
+    @cached_property
+    def replies(self) -> pl.DataFrame:
+        return self._table("replies")
 
     @cached_property
     def surveys(self) -> pl.DataFrame:

@@ -44,11 +44,13 @@ TABLES = (
     "failures",
     "events",
     "transcript",
+    "replies",
     "surveys",
     "states",
     "reference",
 )
 
+_PLAIN = ("minds", "spend", "failures", "events", "transcript", "replies")  # rows as they come
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -114,9 +116,7 @@ class Tables:
         self._by: list[tuple[int, Broken]] = []
         self._asks: list[tuple[int, AskCount]] = []
         self._panel: list[tuple[int, PanelRows]] = []
-        self._rows: dict[str, list[Mapping[str, Any]]] = {
-            name: [] for name in ("minds", "spend", "failures", "events", "transcript")
-        }
+        self._rows: dict[str, list[Mapping[str, Any]]] = {name: [] for name in _PLAIN}
         self._frames: dict[str, list[pl.DataFrame]] = {"surveys": [], "states": []}
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
 
@@ -140,7 +140,11 @@ class Tables:
             self._asks.append((tick, ask))
         for seen in panel:
             self._panel.append((tick, seen))
-        for name, more in (rows or {}).items():
+        self.add_rows(rows or {})
+
+    def add_rows(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+        """Keep rows by table that say their tick themselves."""
+        for name, more in rows.items():
             self._rows[name].extend(more)
 
     def add_survey(self, tick: int, name: str, population: str, answers: pl.DataFrame) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 START = "start"  # the checkpoint that holds what a run was made of, rather than its state
 ANSWERS, INPUTS = "answers.sqlite", "inputs"
-_GRACE = 10.0  # seconds that a tick has to end in after Ctrl-C
+_GRACE = 10.0  # seconds that a tick has to end in after Ctrl-C; none where a person is asked
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ class Keeping:
             await asyncio.shield(step)
         except asyncio.CancelledError:
             try:
-                await asyncio.wait([step], timeout=_GRACE)
+                waiting = any(cast.waiting for cast in self._simulation.casts.values())
+                await asyncio.wait([step], timeout=0 if waiting else _GRACE)
             finally:
                 step.cancel()
                 self._whole = step.done() and not step.cancelled() and step.exception() is None
@@ -249,6 +250,8 @@ class Keeping:
                 stopped=stopped,
                 spend=simulation._spent(),
             )
+            casts = simulation.casts.values()
+            self.recorder.unfinished(row for cast in casts for row in cast.replies())
             self.recorder.finish(status, error or refused)
         finally:
             self._stack.close()

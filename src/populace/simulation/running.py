@@ -397,7 +397,8 @@ class Simulation:
             asks = list(minds.counts.values())
             failed = [row for cast in self.casts.values() for row in cast.failed()]
             said = [row for cast in self.casts.values() for row in cast.transcripts()]
-            told = reports, spend, failed, events, said, held
+            typed = [row for cast in self.casts.values() for row in cast.replies()]
+            told = reports, spend, failed, events, said, typed, held
             kept, by, panel = self._kept(metrics, broken)
             recorder.tick(self.tick, kept, by, asks, panel, *told, self._states())
         for ask in asks:
