@@ -62,3 +62,29 @@ class Sequence:
 
     def __call__(self, arm, draws, tick):
         return self.table[tick, arm]
+
+
+class Matrix(World):
+    """Groups in which each plays a symmetric two-by-two game with every other, once a tick."""
+
+    def __init__(self, groups, size, payoffs):
+        self.people = Population(groups * size, group=np.repeat(np.arange(groups), size))
+        self.groups, self.size, self.payoffs = groups, size, np.asarray(payoffs, float)
+
+    def pays(self, ones):
+        """Return what the two moves pay among `ones` players of move 1 (and the rest of move 0)."""
+        n, (zero, one) = self.size, self.payoffs
+        zeros = n - ones
+        return (
+            (zero[0] * (zeros - 1) + zero[1] * ones) / (n - 1),
+            (one[0] * zeros + one[1] * (ones - 1)) / (n - 1),
+        )
+
+    async def step(self, minds):
+        found = await minds.ask("play", self.people, Choice(["zero", "one"]))
+        self.move = found.values.astype(int)
+        ones = np.bincount(self.people.group, self.move, self.groups)[self.people.group]
+        minds.tell("paid", self.people, reward=np.choose(self.move, self.pays(ones)))
+
+    def measure(self):
+        return {"ones": float(self.move.mean())}

@@ -15,6 +15,10 @@ offers that mind to one of them only; a population that is not named keeps the w
     use = "habit"            # one that the world offers, a registered one, or module:Class
     inertia = 0.9            # its parameters
 
+    [policies.culture]       # one that is made of others, by their names
+    use = "imitate"
+    of = ["rule", "stubborn"]
+
     [policies.thinker]       # a language mind (see `populace.cli.speaking`)
     use = "language"
     model = "embedded"
@@ -30,13 +34,14 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from populace.cli import seating
 from populace.cli.finding import find
+from populace.cli.nesting import with_minds
 from populace.cli.replying import Replies
 from populace.cli.seating import Seat
 from populace.cli.speaking import is_language, language_mind
@@ -273,6 +278,7 @@ def _policy(name: str, definitions: _Definitions, offered: Mapping[str, Any]) ->
     except RegistryError as error:
         raise CastError(str(error), where=f"policy {name!r}") from error
     if isinstance(found, type):
+        given = with_minds(found, given, _member(name, definitions, offered), f"policy {name!r}")
         return _made(found, given, name)
     if given:
         raise ParameterError(f"{use} takes no parameters", where=f"policy {name!r}")
@@ -296,6 +302,15 @@ def _team(
     except ParameterError as error:
         raise ParameterError(error.what, where=f"policy {name!r}", mend=error.mend) from None
     return team if to is None else Fallback(team, to=_fallback(to, name, offered))
+
+
+def _member(
+    name: str, definitions: _Definitions, offered: Mapping[str, Any]
+) -> Callable[[str], Any]:
+    """Return how the minds within a policy are found: never the policy itself."""
+    others = {each: table for each, table in definitions.tables.items() if each != name}
+    rest = _Definitions(others, definitions.folder, definitions.progress)
+    return lambda one: _policy(one, rest, offered)
 
 
 def _fallback(to: Any, name: str, offered: Mapping[str, Any]) -> Any:

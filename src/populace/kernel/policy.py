@@ -38,6 +38,10 @@ class Policy(Protocol):
         """Decide for every agent of the observation."""
 
 
+PolicyLike = Policy | Callable[[Observation], Any]
+"""What `as_policy` takes; in a cast file, a parameter of this type is the name of a policy."""
+
+
 class FunctionPolicy:
     """A plain function as a policy that answers every kind."""
 

@@ -4,6 +4,7 @@ from populace.policies.bandit import Bandit
 from populace.policies.fallback import Fallback
 from populace.policies.habit import Habit
 from populace.policies.human import Human
+from populace.policies.imitate import Imitate
 from populace.policies.learned import Learned
 from populace.policies.qlearning import QLearning
 from populace.policies.rule import Rule
@@ -14,6 +15,7 @@ __all__ = [
     "Fallback",
     "Habit",
     "Human",
+    "Imitate",
     "Learned",
     "QLearning",
     "Rule",

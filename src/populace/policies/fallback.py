@@ -9,10 +9,11 @@ import numpy as np
 
 from populace.kernel.answers import Answers, Outcome, settle
 from populace.kernel.observation import Observation
-from populace.kernel.policy import as_policy, closed, describe_policy
+from populace.kernel.policy import Policy, as_policy, describe_policy
+from populace.policies.around import Around
 
 
-class Fallback:
+class Fallback(Around):
     """Where `policy` gives no valid decision, `to` decides, and the outcome says so.
 
     Rows that `policy` abstained from, got wrong, timed out or failed on are shown to `to`; its
@@ -47,63 +48,10 @@ class Fallback:
         outcome[lost[decided]] = Outcome.FALLBACK
         return Answers(merged, outcome)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether a person is being asked."""
-        return any(getattr(policy, "waiting", False) for policy in (self.policy, self.to))
-
-    def hear(self, observation: Observation) -> Any:
-        """Let both hear: whoever decides next may remember it."""
-        waiting = [
-            result
-            for policy in (self.policy, self.to)
-            if (hear := getattr(policy, "hear", None)) is not None
-            and inspect.isawaitable(result := hear(observation))
-        ]
-        return _all(waiting) if waiting else None
-
-    def start(self, population: Any, streams: Any) -> None:
-        """Start both."""
-        for policy in (self.policy, self.to):
-            if start := getattr(policy, "start", None):
-                start(population, streams)
-
-    def equip(self, resources: Any) -> None:
-        """Equip both."""
-        for policy in (self.policy, self.to):
-            if equip := getattr(policy, "equip", None):
-                equip(resources)
-
-    async def close(self) -> None:
-        """Close both."""
-        await closed(self.policy)
-        await closed(self.to)
-
-    def report(self) -> list[Any]:
-        """Return what both report."""
-        return self._told("report")
-
-    def failed(self) -> list[Any]:
-        """Return the failures of both."""
-        return self._told("failed")
-
-    def transcript(self) -> list[Any]:
-        """Return what members of teams said in both."""
-        return self._told("transcript")
-
-    def replied(self) -> list[Any]:
-        """Return what people typed in both."""
-        return self._told("replied")
-
-    def _told(self, what: str) -> list[Any]:
-        both = (self.policy, self.to)
-        return [one for policy in both for one in getattr(policy, what, list)()]
+    def inner(self) -> tuple[Policy, Policy]:
+        """Return both."""
+        return self.policy, self.to
 
     def describe(self) -> dict[str, Any]:
         """Return both policies, for the manifest."""
         return {"policy": describe_policy(self.policy), "to": describe_policy(self.to)}
-
-
-async def _all(waiting: list[Any]) -> None:
-    for one in waiting:
-        await one

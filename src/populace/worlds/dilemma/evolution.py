@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from populace.geometry import Network
 from populace.kernel.streams import Stream
+from populace.policies.imitate import fermi, proportional
 
 Update = Literal["none", "fermi", "replicator", "best"]
 Floats = NDArray[np.float64]
@@ -31,27 +32,6 @@ def models(network: Network | None, n: int, stream: Stream) -> Ints:
     at = network.offsets[:-1].astype(np.int64) + np.maximum(place, 0)
     targets = np.append(network.targets.astype(np.int64), 0)
     return np.where(degree > 0, targets[np.minimum(at, len(targets) - 1)], own)
-
-
-def fermi(own: Floats, theirs: Floats, selection: float) -> Floats:
-    """Return the chance to imitate, ``1 / (1 + exp(-selection (theirs - own)))``.
-
-    Szabó and Tőke 1998, Physical Review E 58, 69. The mean change of a share x of cooperators in a
-    large population is ``x (1 - x) E[tanh(selection (pi_C - pi_D) / 2)]``: for weak selection
-    the replicator equation, time multiplied by ``selection / 2`` (Traulsen, Claussen and Hauert
-    2005, Physical Review Letters 95, 238701).
-    """
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-selection * (theirs - own))))
-
-
-def proportional(own: Floats, theirs: Floats, span: Floats | float) -> Floats:
-    """Return the chance to imitate the better-off, ``max(0, theirs - own) / span``.
-
-    Schlag 1998, Journal of Economic Theory 78: in a large population exactly the replicator
-    equation, time multiplied by ``1 / span``, however noisy the payoffs.
-    """
-    return np.clip((theirs - own) / span, 0.0, 1.0)
 
 
 def best(network: Network, earned: Floats) -> Ints:
