@@ -83,6 +83,11 @@ _records_options = [
     click.option("--kinds", metavar="NAME,...", help="Only these decisions of the panel."),
     click.option("--measures", metavar="NAME,...", help="Only these measures."),
     click.option(
+        "--exchanges/--no-exchanges",
+        default=None,
+        help="Keep what the panel saw, remembered and was asked; by default if it is everybody.",
+    ),
+    click.option(
         "--keep-every",
         type=click.IntRange(min=1),
         default=1,

@@ -81,6 +81,7 @@ def estimated(
     columns: str | None,
     kinds: str | None,
     measures: str | None,
+    exchanges: bool | None,
     keep_every: int,
     rehearse: int,
     rate: float | None,
@@ -99,7 +100,7 @@ def estimated(
     """
     spending = Spending.read(answers, mode, budget, prices, None)
     cls = find("world", world)
-    kept = read_records(panel, columns, kinds, measures, keep_every)
+    kept = read_records(panel, columns, kinds, measures, keep_every, exchanges)
     store = _store(spending)
     known: dict[str, tuple[int, int]] = {}
     runs: list[Rehearsed] = []

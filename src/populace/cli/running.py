@@ -58,6 +58,7 @@ def run_world(
     columns: str | None,
     kinds: str | None,
     measures: str | None,
+    exchanges: bool | None,
     keep_every: int,
     to: Path | None,
     replies: Path | None,
@@ -88,7 +89,7 @@ def run_world(
             inputs = Inputs()
             command = inputs.command(world, cast, typed)
             spending = Spending.read(answers, mode, budget, prices, abort_failures)
-            kept = read_records(panel, columns, kinds, measures, keep_every)
+            kept = read_records(panel, columns, kinds, measures, keep_every, exchanges)
             with fetching(errors, quiet or as_json) as progress:
                 given = read_cast(cast, made, progress, typed)
         watch = Watch(errors, name, bar(errors, as_json, given, made), quiet or as_json)

@@ -16,11 +16,16 @@ from populace.simulation.focus import Records
 if TYPE_CHECKING:
     import polars as pl
 
-_THINNED = ("metrics", "by", "panel", "states")
+_THINNED = ("metrics", "by", "panel", "exchanges", "states")
 
 
 def read_records(
-    panel: str, columns: str | None, kinds: str | None, measures: str | None, every: int
+    panel: str,
+    columns: str | None,
+    kinds: str | None,
+    measures: str | None,
+    every: int,
+    exchanges: bool | None = None,
 ) -> Records:
     """Return what the options ask to keep.
 
@@ -36,6 +41,7 @@ def read_records(
         kinds=_names(kinds),
         measures=_names(measures),
         every=every,
+        exchanges=exchanges,
     )
 
 

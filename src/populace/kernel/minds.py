@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from populace.kernel.exchange import (
     missing_decision,
     writable,
 )
+from populace.kernel.exchanges import Exchange, exchange, places_of
 from populace.kernel.observation import Observation
 from populace.kernel.population import Part, Population
 from populace.kernel.spaces import Space, Text
@@ -73,6 +74,7 @@ class Minds:
         streams: Streams,
         panel: Mapping[str, NDArray[np.uint32]] | None = None,
         turns: Turns | None = None,
+        kept: Collection[str] = (),
     ) -> None:
         self.tick = 0
         self._casts = dict(casts)
@@ -81,11 +83,15 @@ class Minds:
         self._turns = turns
         self.took_turns = False
         self._panel = dict(panel or {})
+        self.kept = set(kept)  # populations of whose panel all exchanges are kept
+        self.forms: dict[str, dict[str, str]] = {}  # what is asked, by population and kind
+        self._turn = 0
         self._streams: dict[str, Stream] = {}
         self._ordinals: dict[tuple[str, str], int] = {}
         self._hearing: list[tuple[Any, str, str, int]] = []  # awaited, policy, doing, tick
         self.counts: dict[tuple[str, str, str], AskCount] = {}
         self.seen: list[PanelRows] = []
+        self.exchanges: list[Exchange] = []
 
     def begin(self, tick: int) -> None:
         """Start a tick (called by `Simulation`)."""
@@ -93,7 +99,7 @@ class Minds:
         self._streams.clear()
         self._ordinals.clear()
         self.counts = {}
-        self.seen = []
+        self.seen, self.exchanges, self._turn = [], [], 0
 
     async def heard(self) -> None:
         """Wait until every asynchronous `hear` is through (called by `Simulation`)."""
@@ -242,14 +248,14 @@ class Minds:
         part, cast = self._who(kind, agents)
         given = fitting(columns, len(part), kind)
         name = self._name(f"tell/{kind}/{sender}" if sender else f"tell/{kind}", part)
-        heard = 0
+        heard, kept = 0, self._exchange(kind, part, (), given)
         for code, index in cast.groups(part):
             policy = cast.policies[cast.names[code]]
             hear = getattr(policy, "hear", None)
             if hear is None:
                 continue
             heard += len(part) if index is None else len(index)
-            observation = self._observe(kind, part, _TOLD, (), given, name, index)
+            observation = self._observe(kind, part, _TOLD, (), given, name, index, kept)
             with blaming(cast.names[code], f"hearing {kind!r}", self.tick):
                 result = hear(observation)
             if inspect.isawaitable(result):  # later: on the columns as they are now
@@ -294,6 +300,7 @@ class Minds:
         given: Mapping[str, Any],
         name: str,
         index: NDArray[np.intp] | None,
+        kept: Exchange | None = None,
     ) -> Observation:
         whole = Observation(
             kind,
@@ -304,6 +311,7 @@ class Minds:
             given=given,
             streams=self._asking,
             stream=name,
+            notes=None if kept is None else kept.notes,
         )
         return whole if index is None else whole.part(index)
 
@@ -322,8 +330,10 @@ class Minds:
             await self.heard()
         n = len(part)
         where = f"{kind!r} at tick {self.tick}"
-        groups = cast.groups(part)
-        observations = [self._observe(kind, part, space, see, given, name, i) for _, i in groups]
+        groups, kept = cast.groups(part), self._exchange(kind, part, see, given)
+        observations = [
+            self._observe(kind, part, space, see, given, name, i, kept) for _, i in groups
+        ]
         policies = [(cast.names[code], cast.policies[cast.names[code]]) for code, _ in groups]
         replies = await act_all(policies, observations, self.tick)
         values, outcome = space.empty(0), np.zeros(n, np.uint8)
@@ -355,7 +365,7 @@ class Minds:
             space.put(values, lost, space.take(space.default(missing, n, f"ask {where}"), lost))
         answers = Answers(values, outcome, part, space, None, cast.names)
         answers.policy = cast.codes if part.whole else cast.codes[part.rows]
-        self._watch(kind, answers)
+        self._watch(kind, answers, kept)
         return answers
 
     def _count(
@@ -372,31 +382,46 @@ class Minds:
             row.outcomes[Outcome.ACTED] += len(outcome)
         row.seconds += seconds
 
-    def _watch(self, kind: str, answers: Answers) -> None:
+    def _exchange(
+        self, kind: str, part: Part, see: Sequence[str], given: Mapping[str, Any]
+    ) -> Exchange | None:
+        """Begin to keep what passes between the world and the panel's agents, if that is kept."""
+        if part.population.name not in self.kept:
+            return None
+        panel = self._panel[part.population.name]
+        begun = exchange(part, panel, kind, self._turn, see, given)
+        if begun is not None:
+            self._turn += 1
+            self.exchanges.append(begun)
+        return begun
+
+    def _watch(self, kind: str, answers: Answers, kept: Exchange | None) -> None:
         """Keep the decisions of the panel's agents."""
         part = answers.agents
         assert part is not None
         panel = self._panel.get(part.population.name)
         if panel is None or not len(panel) or not len(part):
             return
-        places = _places(part, panel)
+        places = places_of(part, panel)
         if not len(places):
             return
         space = answers.space
         assert space is not None
         assert answers.policy is not None
         values, labels = space.record(space.take(answers.values, places))
-        self.seen.append(
-            PanelRows(
-                part.population.name,
-                kind,
-                part[places].ids,
-                [answers.policies[code] for code in answers.policy[places]],
-                [OUTCOMES[code] for code in answers.outcome[places]],
-                values,
-                labels,
-            )
+        rows = PanelRows(
+            part.population.name,
+            kind,
+            part[places].ids,
+            [answers.policies[code] for code in answers.policy[places]],
+            [OUTCOMES[code] for code in answers.outcome[places]],
+            values,
+            labels,
         )
+        self.seen.append(rows)
+        self.forms.setdefault(rows.population, {})[kind] = type(space).__name__.lower()
+        if kept is not None:
+            kept.decision = rows
 
 
 def _known(see: Sequence[str], part: Part) -> tuple[str, ...]:
@@ -408,13 +433,3 @@ def _known(see: Sequence[str], part: Part) -> tuple[str, ...]:
                 where=f"population {part.population.name!r}",
             )
     return see
-
-
-def _places(part: Part, panel: NDArray[np.uint32]) -> NDArray[np.intp]:
-    """Return the positions in `part` of those of its agents in the panel (sorted ids)."""
-    if part.population._births or not part._ordered or len(part) <= len(panel):
-        return np.flatnonzero(np.isin(part.ids, panel))
-    if part.whole:  # without births, ids are rows
-        return panel.astype(np.intp)
-    at = np.minimum(np.searchsorted(part.rows, panel), len(part) - 1)
-    return np.asarray(at[part.rows[at] == panel], dtype=np.intp)

@@ -13,6 +13,7 @@ from populace.kernel.population import Part
 from populace.kernel.spaces import Space
 
 if TYPE_CHECKING:
+    from populace.kernel.exchanges import Notes
     from populace.kernel.streams import Stream, Streams
 
 
@@ -39,6 +40,7 @@ class Observation:
         "_given",
         "_index",
         "_name",
+        "_notes",
         "_random",
         "_read",
         "_see",
@@ -61,6 +63,7 @@ class Observation:
         streams: Streams,
         stream: str,
         index: NDArray[Any] | None = None,
+        notes: Notes | None = None,
     ) -> None:
         self.kind = kind
         self.space = space
@@ -73,6 +76,7 @@ class Observation:
         self._name = stream
         self._random: Stream | None = None
         self._read: dict[str, Any] = {}
+        self._notes = notes
 
     def __len__(self) -> int:
         return len(self.agents)
@@ -126,6 +130,26 @@ class Observation:
         }
         self._read.clear()
 
+    @property
+    def noted(self) -> NDArray[np.intp]:
+        """Positions of those agents of whom the run keeps notes, as a rule of none."""
+        if self._notes is None:
+            return np.empty(0, np.intp)
+        return np.flatnonzero(np.isin(self.ids, self._notes.ids))
+
+    def note(self, position: int, what: str, text: str) -> None:
+        """Keep with the run how an agent comes to its decision: a prompt, a memory, a reply.
+
+        Parameters
+        ----------
+        position : int
+            One of `noted`; of the others nothing is kept.
+        what : str
+            A word for the kind of note.
+        """
+        if self._notes is not None:
+            self._notes.add(int(self.ids[position]), what, text)
+
     def part(self, which: NDArray[Any], draws: str = "") -> Observation:
         """Return the observation of some of these agents, by mask or positions.
 
@@ -146,6 +170,7 @@ class Observation:
             streams=self._streams,
             stream=f"{self._name}/{draws}" if draws else self._name,
             index=index if self._index is None else self._index[index],
+            notes=self._notes,
         )
 
     def asked(

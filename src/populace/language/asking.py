@@ -19,6 +19,7 @@ from populace.kernel.spaces import Choice, Space, Text
 from populace.language.calls import Answered, Calls
 from populace.language.coalesce import Deal
 from populace.language.model import Label, LanguageModel, Message, Request
+from populace.language.noting import note_samples, note_scores
 from populace.language.prompts import Distinct, Prompts, Rendered
 from populace.language.reading import raw_column, read
 
@@ -147,6 +148,7 @@ class Asker:
         logs = [a.answer.logprobs if a.answer is not None else (np.nan,) * k for a in answered]
         table = np.exp(np.array(logs, np.float64).reshape(len(orders), each, k))
         went = np.array([a.outcome for a in answered], np.uint8).reshape(len(orders), each)
+        note_scores(observation, found.index, which, requests, choices, table[:, :m])
         outcome = _first_failure(went[:, :m])
         if (lost := _first_failure(went[:, m:].reshape(-1, 1))).any():
             outcome[outcome == Outcome.ACTED] = lost[0]
@@ -170,6 +172,7 @@ class Asker:
         answered = await self._calls(observation).generate(requests, sizes)
         self._account(observation, len(found), requests, sizes, answered)
         options = prompt.wordings(space.options) if isinstance(space, Choice) else ()
+        note_samples(observation, dealt.of, requests, answered)
         raw = [None if a.answer is None else read(a.answer.text, space, options) for a in answered]
         own = space.part(dealt.agent)
         values, valid = own.check(raw_column(own, raw), len(raw), f"Language, {observation.kind!r}")

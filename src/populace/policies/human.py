@@ -163,9 +163,11 @@ class Human(Parametric):
         begun = self._clock()
         prompt = self._prompt(one)
         while True:
+            one.note(0, "asked", prompt.removesuffix("\n> "))
             given = self._scripted(key)
             reply = await self._reply(key, prompt, begun) if given is None else given[0]
             self._keep(key, reply)
+            one.note(0, "reply", "(no reply in time)" if reply is None else reply)
             if reply is None:
                 return None, Outcome.TIMEOUT
             if not reply.strip():

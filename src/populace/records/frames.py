@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ import numpy as np
 
 from populace.kernel.answers import OUTCOMES
 from populace.kernel.errors import RecordError
+from populace.records.redact import hider
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from populace.kernel.exchanges import Exchange
     from populace.kernel.minds import AskCount, PanelRows
 
 Broken = tuple[str, str, Sequence[str], Sequence[float]]  # measure, axis, labels, values
@@ -30,6 +33,20 @@ def schemas() -> dict[str, dict[str, Any]]:
         "by": {"tick": number, "measure": text, "axis": text, "label": text, "value": real},
         "asks": {**asked, **dict.fromkeys(OUTCOMES, number), "seconds": real},
         "panel": {**seen, "outcome": text, "value": real, "label": text},
+        "exchanges": {
+            "tick": number,
+            "turn": number,
+            "population": text,
+            "id": number,
+            "act": text,
+            "kind": text,
+            "policy": text,
+            "outcome": text,
+            "value": real,
+            "label": text,
+            "shown": pl.List(pl.Struct({"column": text, "value": real, "label": text})),
+            "notes": pl.List(pl.Struct({"what": text, "text": text})),
+        },
         "minds": {
             "tick": number,
             **dict.fromkeys(("population", "policy", "kind", "measure"), text),
@@ -174,6 +191,41 @@ def panel_frame(rows: Sequence[tuple[int, PanelRows]]) -> pl.DataFrame:
         "label": [label for _, seen in rows for label in seen.labels],
     }
     return pl.DataFrame(columns, schema=schemas()["panel"], strict=False)
+
+
+def exchanges_frame(rows: Sequence[tuple[int, Exchange]]) -> pl.DataFrame:
+    import polars as pl
+
+    found: list[tuple[Any, ...]] = []
+    hidden = hider()
+    for tick, one in rows:
+        done = one.decision
+        for i, agent in enumerate(one.ids.tolist()):
+            shown = [(name, *_told(value, i)) for name, value in one.shown.items()]
+            notes = [(what, hidden(said)) for what, said in one.notes.found.get(agent, ())]
+            rest: list[Any] = [None] * 4
+            if done is not None:
+                rest = [done.policies[i], done.outcomes[i], done.values[i], done.labels[i]]
+            act = "told" if done is None else "asked"
+            found.append(
+                (tick, one.turn, one.population, agent, act, one.kind, *rest,
+                 [dict(zip(("column", "value", "label"), each, strict=True)) for each in shown],
+                 [dict(zip(("what", "text"), each, strict=True)) for each in notes])
+            )  # fmt: skip
+    return pl.DataFrame(found, schema=schemas()["exchanges"], orient="row", strict=False)
+
+
+def _told(value: Any, i: int) -> tuple[float | None, str | None]:
+    """Return what is shown to the i-th agent as a number or in words; (None, None): not known."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = value[i]
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, bool):
+        return None, "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return (None if math.isnan(value) else float(value)), None
+    return None, None if value is None else str(value)
 
 
 def rows_frame(name: str, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:

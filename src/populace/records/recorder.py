@@ -19,6 +19,7 @@ from populace.records.tables import Tables
 if TYPE_CHECKING:
     import polars as pl
 
+    from populace.kernel.exchanges import Exchange
     from populace.kernel.minds import AskCount, PanelRows
 
 _LONGEST = 60.0  # seconds between two flushes, however long the run lasts
@@ -160,6 +161,7 @@ class Recorder:
         replies: Iterable[Mapping[str, Any]] = (),
         surveys: Iterable[Any] = (),
         states: Iterable[tuple[str, pl.DataFrame]] = (),
+        exchanges: Iterable[Exchange] = (),
     ) -> None:
         """Record one tick; what is handed over must not be changed afterwards.
 
@@ -176,6 +178,7 @@ class Recorder:
             Their answers go into ``surveys``, the columns of agents among them into ``states``.
         states : iterable of (population, frame)
             Columns of agents: ``id``, and a column each.
+        exchanges : iterable of Exchange
 
         Raises
         ------
@@ -185,7 +188,7 @@ class Recorder:
         asks, typed = list(asks), list(replies)
         rows = {"minds": minds, "spend": spend, "failures": map(readable, failures)}
         rows |= {"events": events, "transcript": transcript, "replies": typed}
-        self._tables.add(tick, metrics, by, asks, panel, rows)
+        self._tables.add(tick, metrics, by, asks, panel, rows, exchanges)
         for held in surveys:
             self._tables.add_survey(tick, held.name, held.population, held.answers)
         for population, frame in states:

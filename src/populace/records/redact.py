@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from populace.records.requests import HIDDEN, hide, is_secret
@@ -20,14 +20,19 @@ def readable(row: Mapping[str, Any], environ: Mapping[str, str] = os.environ) ->
     Hidden are the values (of 8 characters or more) of environment variables named like a secret,
     and what looks like a key: after ``Bearer``, or beginning with ``sk-`` or ``key-``.
     """
+    hidden = hider(environ)
+    return {n: _cut(hidden(v)) if isinstance(v, str) else v for n, v in row.items()}
+
+
+def hider(environ: Mapping[str, str] = os.environ) -> Callable[[str], str]:
+    """Return a function that hides secrets, as `readable` does, in a text of any length."""
     secrets = {v for name, v in environ.items() if len(v) >= _SHORTEST and is_secret(name)}
     longest_first = tuple(sorted(secrets, key=lambda s: (-len(s), s)))
-    return {
-        name: _cut(_KEY.sub(HIDDEN, hide(value, longest_first)))
-        if isinstance(value, str)
-        else value
-        for name, value in row.items()
-    }
+
+    def hidden(text: str) -> str:
+        return _KEY.sub(HIDDEN, str(hide(text, longest_first)))
+
+    return hidden
 
 
 def _cut(text: str) -> str:

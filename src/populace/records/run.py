@@ -41,6 +41,11 @@ class Run:
     panel : polars.DataFrame
         Every decision of the sampled agents: tick, population, id, kind, policy, outcome, value
         (numbers), label (options and texts).
+    exchanges : polars.DataFrame
+        What passed between the world and the panel's agents: tick, turn (of the asks and tells of
+        the tick, from 0), population, id, act ("asked" or "told"), kind, policy, outcome, value and
+        label (as in the panel), shown (a list of column, value, label) and notes (a list of what,
+        text: prompts, memories, replies, as the mind tells them).
     minds : polars.DataFrame
         What policies report of themselves: tick, population, policy, kind, measure, value.
     spend : polars.DataFrame
@@ -109,6 +114,10 @@ class Run:
     @cached_property
     def panel(self) -> pl.DataFrame:
         return self._table("panel")
+
+    @cached_property
+    def exchanges(self) -> pl.DataFrame:
+        return self._table("exchanges")
 
     @cached_property
     def minds(self) -> pl.DataFrame:

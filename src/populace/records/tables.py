@@ -22,6 +22,7 @@ from populace.records.frames import (
     asks_frame,
     by_frame,
     empty,
+    exchanges_frame,
     joined,
     load,
     panel_frame,
@@ -32,6 +33,7 @@ from populace.records.frames import (
 if TYPE_CHECKING:
     import polars as pl
 
+    from populace.kernel.exchanges import Exchange
     from populace.kernel.minds import AskCount, PanelRows
 
 TABLES = (
@@ -39,6 +41,7 @@ TABLES = (
     "by",
     "asks",
     "panel",
+    "exchanges",
     "minds",
     "spend",
     "failures",
@@ -116,6 +119,7 @@ class Tables:
         self._by: list[tuple[int, Broken]] = []
         self._asks: list[tuple[int, AskCount]] = []
         self._panel: list[tuple[int, PanelRows]] = []
+        self._exchanges: list[tuple[int, Exchange]] = []
         self._rows: dict[str, list[Mapping[str, Any]]] = {name: [] for name in _PLAIN}
         self._frames: dict[str, list[pl.DataFrame]] = {"surveys": [], "states": []}
         self._written: dict[str, str] = {}  # kind of each metric so far: "", "int" or "float"
@@ -128,6 +132,7 @@ class Tables:
         asks: Iterable[AskCount],
         panel: Iterable[PanelRows],
         rows: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
+        exchanges: Iterable[Exchange] = (),
     ) -> None:
         """Keep the rows of one tick, `rows` by table. The objects must not change afterwards."""
         if metrics is not None:
@@ -138,8 +143,8 @@ class Tables:
             self._by.append((tick, broken))
         for ask in asks:
             self._asks.append((tick, ask))
-        for seen in panel:
-            self._panel.append((tick, seen))
+        self._panel += [(tick, seen) for seen in panel]
+        self._exchanges += [(tick, one) for one in exchanges]
         self.add_rows(rows or {})
 
     def add_rows(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
@@ -197,6 +202,9 @@ class Tables:
         if self._panel:
             self._put("panel", panel_frame(self._panel))
             self._panel = []
+        if self._exchanges:
+            self._put("exchanges", exchanges_frame(self._exchanges))
+            self._exchanges = []
         for name, frames in self._frames.items():
             if frames:
                 self._put(name, joined(name, frames))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.errors import ParameterError, PopulationError, nearest
+from populace.kernel.exchanges import Exchange
 from populace.kernel.minds import PanelRows
 from populace.kernel.population import Part, Population
 from populace.kernel.streams import Streams
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from populace.records.frames import Broken
 
+Row = TypeVar("Row", PanelRows, Exchange)
 FIRST_PANEL = 100
+FIRST_EXCHANGES = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +43,12 @@ class Records:
         Kinds of decision that the panel keeps; all by default.
     measures : sequence of str, optional
         Measures that are kept; all by default.
+    exchanges : bool, optional
+        Keep what the panel's agents were shown, remembered, were asked and did, in the table
+        ``exchanges``. By default where the panel is the whole population, the first 20,000 rows.
     every : int
-        Keep measures, panel and states at ticks 0, N, 2 N and so on. What sums are taken of (asks,
-        spend) and what is rare (events, failures, surveys) is kept at every tick.
+        Keep measures, panel, exchanges and states at ticks 0, N, 2 N and so on. What sums are taken
+        of (asks, spend) and what is rare (events, failures, surveys) is kept at every tick.
 
     Raises
     ------
@@ -55,6 +61,7 @@ class Records:
     kinds: Sequence[str] | None = None
     measures: Sequence[str] | None = None
     every: int = 1
+    exchanges: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("columns", "kinds", "measures"):
@@ -65,6 +72,10 @@ class Records:
                 object.__setattr__(self, name, tuple(given))
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
             raise ParameterError(f"expected every >= 1, got {self.every!r}", where="Records")
+        if self.exchanges not in (None, True, False):
+            raise ParameterError(
+                f"expected exchanges True, False or None, got {self.exchanges!r}", where="Records"
+            )
         each = self.panel.values() if isinstance(self.panel, Mapping) else [self.panel]
         for one in each:
             number = isinstance(one, (int, np.integer))
@@ -130,9 +141,22 @@ class Records:
         kept = {name: value for name, value in metrics.items() if name in self.measures}
         return kept, [row for row in broken if row[0] in self.measures]
 
-    def seen(self, rows: Iterable[PanelRows]) -> list[PanelRows]:
-        """Return the panel's decisions that are kept."""
+    def seen(self, rows: Iterable[Row]) -> list[Row]:
+        """Return those decisions or exchanges of the panel that are kept."""
         return [row for row in rows if self.kinds is None or row.kind in self.kinds]
+
+    def exchanging(
+        self, populations: Mapping[str, Population], panel: Mapping[str, NDArray[np.uint32]]
+    ) -> set[str]:
+        """Return the populations of whose panel exchanges are kept."""
+        if self.exchanges is not None:
+            return {name for name, ids in panel.items() if self.exchanges and len(ids)}
+        return {name for name, ids in panel.items() if 0 < len(ids) == len(populations[name])}
+
+    @property
+    def most_exchanges(self) -> float:
+        """Rows of the table ``exchanges`` after which no more are kept."""
+        return FIRST_EXCHANGES if self.exchanges is None else np.inf
 
     def states(
         self, populations: Mapping[str, Population], panel: Mapping[str, NDArray[np.uint32]]
@@ -154,6 +178,7 @@ class Records:
             "columns": list(self.columns),
             "kinds": None if self.kinds is None else list(self.kinds),
             "measures": None if self.measures is None else list(self.measures),
+            "exchanges": self.exchanges,
             "every": self.every,
         }
 

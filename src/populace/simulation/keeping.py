@@ -96,6 +96,7 @@ def _held(simulation: Simulation) -> dict[str, Any]:
         "tick": simulation.tick,
         "decisions": [simulation._asked, simulation._failed],
         "took_turns": simulation._minds.took_turns,
+        "exchanging": simulation._exchanging,
     }
 
 

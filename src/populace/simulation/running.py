@@ -22,6 +22,7 @@ from populace.records.answers import AnswerStore
 from populace.records.cadence import Checkpoints
 from populace.simulation.casts import cast_all
 from populace.simulation.checkpointing import last_tick, replay, resumed
+from populace.simulation.exchanging import Exchanging
 from populace.simulation.focus import Records
 from populace.simulation.inquiry import Responses, Surveys, hold
 from populace.simulation.interventions import Intervention, Interventions, gathered
@@ -130,7 +131,9 @@ class Simulation:
         if self._unchecked and (known := measurable(world)) is not None:
             records.check_measures(known)
             self._unchecked = False
-        self._minds = Minds(self.casts, streams, self._watched, turns)
+        kept = records.exchanging(self.populations, self._watched)
+        self._minds = Minds(self.casts, streams, self._watched, turns, kept)
+        self._exchanging = Exchanging(records, self._minds)
         lasting = answers is not None
         if answers is None and any(cast.spends for cast in self.casts.values()):
             answers = AnswerStore(None)
@@ -400,7 +403,8 @@ class Simulation:
             typed = [row for cast in self.casts.values() for row in cast.replies()]
             told = reports, spend, failed, events, said, typed, held
             kept, by, panel = self._kept(metrics, broken)
-            recorder.tick(self.tick, kept, by, asks, panel, *told, self._states())
+            last = self._states(), self._exchanging.take(self.tick, recorder)
+            recorder.tick(self.tick, kept, by, asks, panel, *told, *last)
         for ask in asks:
             self._asked += ask.agents
             self._failed += int(ask.outcomes[FAILURES].sum())

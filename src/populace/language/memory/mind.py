@@ -25,6 +25,7 @@ from populace.language.memory.memory import Memory
 from populace.language.memory.plan import Plan
 from populace.language.memory.reflect import Reflect, insights_in, questions_in
 from populace.language.model import Label, Message, Request
+from populace.language.noting import note_recalled
 from populace.language.reading import read
 from populace.language.template import Template
 from populace.language.wording import Wording
@@ -143,6 +144,9 @@ class Mind:
             observation.agents[who], codes[index[who]], observation.tick, kind, kept.importance
         )
         self.counts["remembered"] += len(who)
+        for i in observation.noted.tolist():
+            if full[index[i]]:
+                observation.note(i, "remembered", texts[index[i]])
 
     def _said(self, observation: Observation, template: Template) -> tuple[NDArray[Any], list[str]]:
         """Return who says the same in the words of a template, and the texts."""
@@ -217,6 +221,7 @@ class Mind:
         plans = store.plan[agents.rows] if "plan" in shows else np.full(n, -1, np.int32)
         filled = self.fill(language, observation, codes, order, plans)
         self._note(filled)
+        note_recalled(observation, self.memory.texts, plans, codes, order, filled.kept)
         answers = await self._decided(filled)
         self._own(observation, answers)
         return answers
@@ -363,6 +368,7 @@ class Mind:
                 insights, unfounded = insights_in(reply, len(shown), reflect.insights)
                 self.counts["unfounded"] += unfounded
                 for text, places in insights:
+                    observation.note(int(who[here[i]]), "insight", text)
                     drawn.append((int(here[i]), text, tuple(shown[p] for p in places)))
         drawn.sort(key=lambda told: told[0])
         if drawn:
