@@ -55,13 +55,13 @@ class Marketplace(World):
     Customers see in words their ``need``, what was ``found`` and the ``offers``, and as numbers the
     ``value``, how many offers they have ``seen`` and replies are ``waiting``; and in arrays of
     shape (n, considered), in order of arrival and with NaN for no offer, ``price``, the ``place``
-    in the search and ``letters`` of the words, and what is ``said`` of the amenities. Businesses
-    see ``name``, ``menu``, ``amenities``, the ``goods`` and ``wishes`` of a customer, its
-    ``message``, the ``total`` by their menu (NaN if they lack a good), whether their amenities
-    ``fits``, and the highest price, ``most``. In the evening customers are told ``heard``
-    (``words``: the offers that reached them) and ``bought`` (``reward``, the utility; ``name``,
-    ``price``, ``met``), and businesses ``sold`` (``reward``, the day's revenue; ``offers``,
-    ``sales``).
+    in the search and ``letters`` of the words, what is ``said`` of the amenities and who offers,
+    ``business`` (-1: nobody). Businesses see ``name``, ``menu``, ``amenities``, the ``goods`` and
+    ``wishes`` of a customer, its ``message``, the ``total`` by their menu (NaN if they lack a
+    good), whether their amenities ``fits``, and the highest price, ``most``. In the evening
+    customers are told ``heard`` (``words``: the offers that reached them) and ``bought``
+    (``reward``, the utility; ``business``, ``name``, ``price``, ``met``), and businesses ``sold``
+    (``reward``, the day's revenue; ``offers``, ``sales``).
 
     Attributes
     ----------
@@ -83,8 +83,8 @@ class Marketplace(World):
         Chart("First offers", ["first", "chance"], unit="share of payments",
               note="For the offer that came first, and what chance alone would give."),
         Chart("First offers by mind", ["first_of"], unit="share of payments", by="mind"),
-        Chart("Sales", ["sales_of"], unit="a reply with an offer", by="business",
-              note="How often an offer is paid for, by the business's mind."),
+        Chart("Sales", ["sales_of"], unit="share of offers", by="business",
+              note="How many offers are paid for, by the business's mind."),
         Chart("Revenue", ["revenue_of"], unit="a business and day", by="business"),
     )  # fmt: skip
 
@@ -310,6 +310,7 @@ class Marketplace(World):
                 "bought",
                 people[buyers],
                 reward=day.utility[buyers],
+                business=row,
                 name=names,
                 price=price,
                 met=met,

@@ -163,6 +163,7 @@ class Day:
         there = np.arange(self.page.shape[1]) < seen[:, None]
         return {
             "seen": seen,
+            "business": np.where(there, self.page[at], -1),
             "price": np.where(there, self.price[at], np.nan),
             "place": np.where(there, self.place[at], np.nan),
             "letters": np.where(there, self.letters[at], np.nan),

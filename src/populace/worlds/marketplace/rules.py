@@ -14,6 +14,8 @@ from populace.kernel.answers import Answers, Outcome
 from populace.kernel.errors import ParameterError, nearest
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
+from populace.kernel.population import Population
+from populace.kernel.streams import Streams
 from populace.policies import Rule
 from populace.worlds.columns import column
 
@@ -77,6 +79,33 @@ class Credulous(Parametric):
         moved = o.random.bernoulli(p=self.credence)
         chosen = _cheapest(o, good)
         return np.where(moved & (chosen > 0), longest, chosen)
+
+
+class Wary:
+    """``perfect``, and takes no offer of a business that has deceived it before.
+
+    It remembers the last 8 of those that were paid and did not meet its need.
+    """
+
+    def start(self, population: Population, streams: Streams) -> None:
+        """Add the column ``deceivers``: ids of businesses, -1 for none."""
+        population.add_column("deceivers", np.full((population.rows, 8), -1))
+
+    def act(self, observation: Observation) -> Any:
+        o = observation
+        if o.kind != "decide":
+            return Answers(None, Outcome.ABSTAINED)
+        known = (o["business"][:, :, None] == o.agents["deceivers"][:, None, :]).any(axis=2)
+        return _cheapest(o, _worthwhile(o) & ~known)
+
+    def hear(self, observation: Observation) -> None:
+        """Remember who was paid and did not meet the need."""
+        o = observation
+        if o.kind == "bought" and not o["met"].all():
+            cheated = ~o["met"]
+            part = o.agents[cheated]
+            latest = o["business"][cheated][:, None]
+            part["deceivers"] = np.concatenate([latest, part["deceivers"][:, :-1]], axis=1)
 
 
 def _worthwhile(o: Observation) -> NDArray[np.bool_]:
@@ -161,7 +190,8 @@ def tactics() -> dict[str, str]:
 def customers() -> dict[str, Any]:
     """Return minds of customers by name."""
     rules = (perfect, first_fit, first_proposal, cheapest, lexical_first, random)
-    return {**{rule.__name__: Rule(decide=rule) for rule in rules}, "credulous": Credulous()}
+    named = {rule.__name__: Rule(decide=rule) for rule in rules}
+    return {**named, "wary": Wary(), "credulous": Credulous()}
 
 
 def businesses() -> dict[str, Any]:
