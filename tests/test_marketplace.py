@@ -400,7 +400,7 @@ def own(world: Marketplace) -> dict[str, Cast]:
     minds, shares = world.policies(), world.shares()
     made = {}
     for name, each in shares.items():
-        known = {mind: 1.0 for mind in each if mind != "language"}
+        known = {mind: 1.0 for mind in each if mind not in ("language", "remembering")}
         made[name] = Cast({mind: minds[mind] for mind in known}, shares=known)
     return made
 

@@ -334,11 +334,13 @@ class Marketplace(World):
         return measures(self.day, self.customers, self.businesses)
 
     def policies(self) -> Mapping[str, Policy]:
-        return {**rules.customers(), **rules.businesses(), "language": Speaking(PROMPTS)}
+        spoken = {"language": Speaking(PROMPTS), "remembering": Speaking(REMEMBERING, memory=True)}
+        return {**rules.customers(), **rules.businesses(), **spoken}
 
     def shares(self) -> Mapping[str, Mapping[str, float]]:
-        customers = dict.fromkeys([*rules.customers(), "language"], 0.0)
-        businesses = dict.fromkeys([*rules.businesses(), "language"], 0.0)
+        spoken = ("language", "remembering")
+        customers = dict.fromkeys((*rules.customers(), *spoken), 0.0)
+        businesses = dict.fromkeys((*rules.businesses(), *spoken), 0.0)
         customers |= {"perfect": 1, "first_fit": 1, "first_proposal": 1, "cheapest": 1}
         return {"customers": customers, "businesses": businesses | {"truthful": 4, "liar": 1}}
 
