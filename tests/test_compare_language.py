@@ -199,6 +199,44 @@ def test_answers_that_are_supplied_replay_strictly(
     assert "no answer of toy" in " ".join(more.stdout.split())
 
 
+HOSTED = """
+class Hosted(Logged):
+    def __init__(self):
+        super().__init__()
+        self.identity = Identity("https://models.example/v1", "small", "")
+        self.capabilities = Capabilities(schema=True, seed=True)
+"""
+CAST = """
+[shares]
+model = 1
+[policies.model]
+use = "language"
+model = "{model}"
+prompts = "prompts.toml"
+draws = 2
+"""
+
+
+def test_a_recorded_run_of_a_hosted_model_is_compared_without_it(cli: Any) -> None:
+    pytest.importorskip("openai")
+    head = "from populace.language.model import Capabilities, Identity\n"
+    Path("own.py").write_text(head + OWN + HOSTED)
+    Path("prompts.toml").write_text(
+        "[kind.vote]\nagent = 'You are {age} years old. Do you agree? {options}'\n"
+        "options = {no = 'No', yes = 'Yes'}\n[wording.age]\nround = 20\n"
+    )
+    Path("cast.toml").write_text(CAST.format(model="own.py:Hosted"))
+    kept = ("--cast", "cast.toml", "--answers", "hosted.sqlite")
+    table = compared(cli, *kept, "--to", "bought")["table"]
+    calls = paid()
+    assert calls > 0
+    Path("cast.toml").write_text(CAST.format(model="openai:small@https://models.example/v1"))
+    found = compared(cli, *kept, "--mode", "strict", "--to", "replayed")
+    assert found["table"] == table
+    assert paid() == calls
+    assert found["dropped"] == []
+
+
 # -- the purse by itself -------------------------------------------------------------------------
 
 

@@ -44,7 +44,7 @@ _HOME = {
     **dict.fromkeys(["Memory", "Plan", "Reflect"], "language.memory"),
     "Team": "teams",
     **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
-    **dict.fromkeys(["Bandit", "QLearning", "Imitate"], "policies"),
+    **dict.fromkeys(["Bandit", "QLearning", "Imitate", "Uniform"], "policies"),
 }
 
 __all__ = ["__version__", *_HOME]

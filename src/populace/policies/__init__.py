@@ -8,6 +8,7 @@ from populace.policies.imitate import Imitate
 from populace.policies.learned import Learned
 from populace.policies.qlearning import QLearning
 from populace.policies.rule import Rule
+from populace.policies.uniform import Uniform
 from populace.policies.utility import Utility
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Learned",
     "QLearning",
     "Rule",
+    "Uniform",
     "Utility",
 ]

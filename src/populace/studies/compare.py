@@ -187,7 +187,7 @@ def check(
     """Make every arm once, so that what is wrong is said before any run.
 
     A cast that spends (on a model) is made and not started. Where measures are named, one tick of
-    the first arm without such a cast tells whether they are there.
+    the first arm without such a cast, and the world's charts, tell whether they are there.
 
     Returns
     -------
@@ -217,7 +217,9 @@ def check(
         simulation.interventions.schedule.check_length(length)
         if measures and known is None:
             known = simulation.run(1).metrics.columns[1:] or None
-            check_measures(measures if known else (), known or ())  # none: done before it began
+            later = [name for chart in world.charts for name in chart.measures]
+            # none: done before it began
+            check_measures(measures if known else (), [*(known or ()), *later])
     assert length is not None
     return length, told
 
