@@ -349,7 +349,35 @@ def test_what_is_remembered_fades_and_adds_up() -> None:
     assert heard.tolist() == [True, False, True]
 
 
-def test_a_million_draws_do_not_depend_on_threads() -> None:
+def test_who_is_asked() -> None:
+    """Who has heard of it is asked what to pass on; who has something new, what it believes."""
+    asked: list[tuple[str, list[int]]] = []
+
+    class Watching(Hearsay):
+        def act(self, observation: Any) -> Any:
+            asked.append((observation.kind, observation.ids.tolist()))
+            return super().act(observation)
+
+    path = Network.from_edges([(0, 1), (1, 2), (2, 3)], 4)
+    for retention, second in ((1.0, [2]), (0.9, [1, 2])):
+        asked.clear()
+        world = Rumour(
+            network=path, guardians=0, manipulated=1, transmission=1, attack=1, retention=retention
+        )
+        simulation = Simulation(world, Watching(), seed=1)
+        put(world, [MANIPULATED, BENIGN, BENIGN, BENIGN])
+        simulation.run(1)
+        assert asked == [("pass", [0]), ("believe", [1])]
+        simulation.run(1)
+        # 1 tells 0 and 2; the manipulated have spoken, and are never asked what they believe
+        assert asked[2:] == [("pass", [1]), ("believe", second)]
+        simulation.run(9)  # 3 tells 2 in the fourth round, nobody speaks in the fifth: it is over
+        assert asked[-1] == ("believe", [1, 2, 3])
+        assert world.over == 5
+        assert [kind for kind, _ in asked].count("pass") == 5
+
+
+def test_draws_do_not_depend_on_threads() -> None:
     def history(limit: int) -> Any:
         with threads(limit):
             return played("sceptic", 12, people=120_000, manipulated=200, rounds=12).people
@@ -394,7 +422,7 @@ def put(world: Rumour, roles: list[int], finding: int = TRUTH) -> None:
     people.role[:] = roles
     bad = people.role == MANIPULATED
     people.belief[:], people.heard[:], people.convinced[:] = bad * CLAIM, bad, bad
-    people.root[:] = np.where(bad, np.arange(len(roles)), NOBODY)
+    people.cascade[:] = np.where(bad, 0, NOBODY)
     people.finding[:] = finding
 
 
@@ -583,8 +611,10 @@ def test_communities_are_apart_and_alike_in_number() -> None:
         assert np.bincount(people.community[people.role == role]).tolist() == [number] * 20
     edges = world.network.edges()
     np.testing.assert_array_equal(people.community[edges[:, 0]], people.community[edges[:, 1]])
-    heard = people.root != NOBODY
-    np.testing.assert_array_equal(people.community[people.root[heard]], people.community[heard])
+    heard = people.cascade != NOBODY
+    np.testing.assert_array_equal(
+        world.cascades()["community"][people.cascade[heard]], people.community[heard]
+    )
     first = edges[edges[:, 0] < 50]
     second = edges[(edges[:, 0] >= 50) & (edges[:, 0] < 100)] - 50
     assert first.tolist() != second.tolist()  # networks of their own

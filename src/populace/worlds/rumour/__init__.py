@@ -30,7 +30,7 @@ from populace.worlds.speaking import Speaking
 PROMPTS = Path(__file__).parent / "prompts" / "rumour.toml"
 """Prompts with which a language model takes any seat: ``Language(model, PROMPTS)``."""
 REMEMBERING = Path(__file__).parent / "prompts" / "rumour_memory.toml"
-"""The same for a mind with a memory: ``Language(model, REMEMBERING, memory=Memory(...))``."""
+"""The same for a mind with a memory, ``remembering``."""
 
 BELIEF = Choice(("unsure", "claim", "truth"))
 PASS = Choice(("nothing", "claim", "truth"))
@@ -51,7 +51,8 @@ class Rumour(World):
     (1) Who has heard of the matter is asked ``pass``: to say nothing, the claim or the truth. The
     manipulated take part for the first `attack` rounds. With `talk`, who says something is asked
     ``speak`` for its words. A message reaches each neighbour with chance `transmission`. (2) Who
-    has heard of it is asked ``believe``: unsure, the claim or the truth. Guardians are asked
+    has something new to go on (messages of this round; where memories fade, or the talk is over,
+    whatever was heard) is asked ``believe``: unsure, the claim or the truth. Guardians are asked
     ``check`` instead, and see a ``finding``, which is right with chance `detection`. The
     manipulated believe the claim for good. After `rounds` rounds, or a round after the attack in
     which nobody said anything, the talk is over; for `later` rounds more agents are asked what they
@@ -69,8 +70,8 @@ class Rumour(World):
         Columns ``community``, ``role`` (0 benign, 1 manipulated, 2 guardian), ``belief`` (0 unsure,
         1 claim, 2 truth), ``changed`` (round), ``heard``, ``convinced`` (ever believed the claim),
         ``attacked`` (believed it when the attack ended), ``finding``, ``claims``, ``truths``,
-        ``for_claim``, ``for_truth``, and whom the claim came from at first: ``root`` (row; 2**32 -
-        1: never heard it) and ``depth`` (steps).
+        ``for_claim``, ``for_truth``, and how the claim came at first: ``cascade`` (number; 2**32
+        - 1: never heard it) and ``depth`` (steps).
     network : Network
         Row i holds those whom i tells.
     """
@@ -166,7 +167,7 @@ class Rumour(World):
             truths=np.uint16,
             for_claim=np.float32,
             for_truth=np.float32,
-            root=np.full(total, NOBODY, np.uint32),
+            cascade=np.full(total, NOBODY, np.uint32),
             depth=np.uint16,
         )
         self.network: Network
@@ -180,6 +181,8 @@ class Rumour(World):
         self.chat = Chat(names(people) * communities if talk else (), lines)
         self.round, self.over = 0, 0  # the round in which the talk ended; 0 while it goes on
         self.sent = self.arrived = 0
+        self._roots = np.empty(0, np.int64)
+        self._sizes, self._depths = np.empty(0, np.int64), np.empty(0, np.int64)
 
     def start(self, streams: Streams) -> None:
         """Draw the networks, who is manipulated, a guardian or informed, and the findings."""
@@ -199,8 +202,8 @@ class Rumour(World):
             (rest[:, : round(self._informed * rest.shape[1])].ravel(), TRUTH),
         ):
             people.belief[rows], people.heard[rows] = belief, True
-        people.root[bad.ravel()] = bad.ravel()
-        people.convinced[:] = people.belief == CLAIM
+        self._begin(np.sort(bad.ravel()))
+        self._count(np.flatnonzero(people.belief == CLAIM))
         people.for_truth[:] = people.belief == TRUTH
 
     def _networks(self, streams: Streams) -> Network:
@@ -264,8 +267,7 @@ class Rumour(World):
         spoken = np.flatnonzero(found.values)
         speakers, says = part[spoken], found.values[spoken]
         rows = speakers.rows
-        own = rows[(says == CLAIM) & (people.root[rows] == NOBODY)]
-        people.root[own] = own  # who came upon the claim by itself
+        self._begin(rows[(says == CLAIM) & (people.cascade[rows] == NOBODY)])
         if self.talk and len(rows):
             return speakers, says, await self._words(minds, speakers, says)
         return speakers, says, []
@@ -293,7 +295,7 @@ class Rumour(World):
         if not len(rows):
             return
         key = minds.stream("arrival").key2()
-        columns = (people.claims, people.truths, people.root, people.depth)
+        columns = (people.claims, people.truths, people.cascade, people.depth)
         self.arrived = spread(self.network, rows, says, self.transmission, tick, key, columns)
         heard: dict[int, list[str]] = {}
         if words:
@@ -311,10 +313,13 @@ class Rumour(World):
             )
 
     async def _conclude(self, minds: Minds) -> None:
-        """Ask those who have heard of it what they believe now."""
+        """Ask those who have something new to go on what they believe now."""
         people = self.people
+        moved = people.heard
+        if not self.over and self.retention == 1:
+            moved = (people.claims > 0) | (people.truths > 0)
         for kind, role, more in (("believe", BENIGN, ()), ("check", GUARDIAN, ("finding",))):
-            part = people[people.heard & (people.role == role)]
+            part = people[moved & (people.role == role)]
             if not len(part):
                 continue
             before = part["belief"]
@@ -324,7 +329,23 @@ class Rumour(World):
             new = np.flatnonzero(found.values != before)
             rows = part.rows[new]
             people.belief[rows], people.changed[rows] = found.values[new], self.round
-            people.convinced[rows] |= found.values[new] == CLAIM
+            self._count(rows[(found.values[new] == CLAIM) & ~people.convinced[rows]])
+
+    def _begin(self, rows: NDArray[np.intp]) -> None:
+        """Begin a cascade with each of these, who have the claim from nobody."""
+        number = len(self._roots) + np.arange(len(rows))
+        self.people.cascade[rows] = number
+        self._roots = np.concatenate([self._roots, rows])
+        self._sizes = np.concatenate([self._sizes, np.zeros(len(rows), np.int64)])
+        self._depths = np.concatenate([self._depths, np.zeros(len(rows), np.int64)])
+
+    def _count(self, rows: NDArray[np.intp]) -> None:
+        """Count these, who believe the claim for the first time, to their cascades."""
+        from populace.worlds.rumour.kernels import tally
+
+        people = self.people
+        people.convinced[rows] = True
+        tally(rows, people.cascade, people.depth, self._sizes, self._depths)
 
     def _shown(self, part: Part) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -349,18 +370,11 @@ class Rumour(World):
         ``root`` (row), ``community``, ``size`` (agents who ever believed it, the root included) and
         ``depth`` (most steps from the root to one of them).
         """
-        people = self.people
-        roots = np.flatnonzero(people.root == np.arange(people.rows))
-        rows = np.flatnonzero(people.convinced & (people.root < people.rows))
-        of = people.root[rows]
-        size = np.bincount(of, minlength=people.rows)[roots]
-        deepest = np.zeros(people.rows, np.uint16)
-        np.maximum.at(deepest, of, people.depth[rows])
         return {
-            "root": roots,
-            "community": people.community[roots],
-            "size": size,
-            "depth": deepest[roots],
+            "root": self._roots.copy(),
+            "community": self.people.community[self._roots],
+            "size": self._sizes.copy(),
+            "depth": self._depths.copy(),
         }
 
     def results(self) -> dict[str, NDArray[Any]]:
@@ -388,29 +402,32 @@ class Rumour(World):
             }
 
     def measure(self) -> Mapping[str, float | By | None]:
+        from populace.worlds.rumour.kernels import census
+
         people = self.people
-        cell = np.bincount(people.role * np.uint8(3) + people.belief, minlength=9).reshape(3, 3)
-        of = cell.sum(axis=1)
+        found = census(people.role, people.belief, people.heard, people.attacked)
         with np.errstate(invalid="ignore"):
-            share = cell / of[:, None]
-        then = np.count_nonzero(people.attacked)
-        still = np.count_nonzero(people.attacked & (people.belief == CLAIM))
-        found = self.cascades()
-        heard = np.count_nonzero(people.heard & (people.role == BENIGN))
+            share = found.sum(axis=(2, 3)) / found.sum(axis=(1, 2, 3))[:, None]
+        benign = found[BENIGN]
+        then, still = benign[:, :, 1].sum(), benign[CLAIM, :, 1].sum()
         return {
-            "heard": heard / of[BENIGN] if of[BENIGN] else None,
+            "heard": benign[:, 1].sum() / benign.sum() if benign.sum() else None,
             "reach": share[BENIGN, CLAIM],
             "truth": share[BENIGN, TRUTH],
             "believing": By("role", share[:, CLAIM]),
             "sent": self.sent,
             "arrived": self.arrived,
             "persistence": still / then if then and self.round >= self.attack else None,
-            "largest": int(found["size"].max(initial=0)),
-            "depth": int(found["depth"].max(initial=0)),
+            "largest": int(self._sizes.max(initial=0)),
+            "depth": int(self._depths.max(initial=0)),
         }
 
     def policies(self) -> Mapping[str, Policy]:
-        return {**rule_minds(), "language": Speaking(PROMPTS)}
+        return {
+            **rule_minds(),
+            "language": Speaking(PROMPTS),
+            "remembering": Speaking(REMEMBERING, memory=True),
+        }
 
     def shares(self) -> Mapping[str, float]:
         return {"gullible": 1.0, "sceptic": 1.0, "warner": 1.0}
