@@ -6,9 +6,6 @@ flight cannot pass a limit together.
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -16,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 
 from populace.kernel.errors import BudgetError, ParameterError, StateError, nearest
 from populace.kernel.spend import MEASURES, Measure, Spend, Total, amounts, exact, inexact
+from populace.kernel.waiting import Tree, Waiter
 
 AtEnd = Literal["stop", "missing"]
 
@@ -99,7 +97,7 @@ class Budget:
         self._total = Total()
         self._stopping = False
         self._parent = _parent
-        self._tree: _Tree = _Tree() if _parent is None else _parent._tree
+        self._tree: Tree = Tree() if _parent is None else _parent._tree
 
     def scope(self, name: str, at_end: AtEnd | None = None, **limits: Any) -> Budget:
         """Return a budget within this one, with limits of its own as in `Budget`.
@@ -149,6 +147,21 @@ class Budget:
                 return self._grant(asked)
             raise self._refuse(asked, *refusal)
 
+    def spare(self, asked: dict[Measure, int]) -> Hold | None:
+        """As `reserve`, but return None where it does not fit, or somebody waits; none is refused.
+
+        For calls made one after the other: where the sum of their bounds fits, each of them would.
+
+        Parameters
+        ----------
+        asked : dict of measure to int
+            In units of ``1 / SCALE``, of every measure that this scope or an enclosing one limits.
+        """
+        with self._tree.lock:
+            if self._tree.queue or self._refusal(asked, counting_held=True) is not None:
+                return None
+            return self._grant(asked)
+
     async def acquire(
         self,
         tokens: int | None = None,
@@ -172,7 +185,7 @@ class Budget:
         with tree.lock:
             if not tree.queue and (hold := self._decide(asked)) is not None:
                 return hold
-            waiter = _Waiter(self, asked)
+            waiter = Waiter(self, asked)
             tree.queue.append(waiter)
         try:
             return await waiter.future
@@ -370,6 +383,28 @@ class Hold:
             self._budget._tree.decide_waiting()
         return _amounts(above)
 
+    def settle_all(self, total: Total, overruns: int = 0) -> None:
+        """Replace the reservation of many calls by what they cost.
+
+        Parameters
+        ----------
+        total : Total
+            An unknown price adds nothing to it; bound it, where usd is reserved.
+        overruns : int
+            How many of the calls cost more than was reserved for them.
+
+        Raises
+        ------
+        BudgetError
+            If it is settled or released already.
+        """
+        with self._budget._tree.lock:
+            self._close()
+            for scope in self._budget._path():
+                scope._total.include(total)
+                scope.overruns += overruns
+            self._budget._tree.decide_waiting()
+
     def release(self) -> None:
         """Give the reservation back: nothing was spent.
 
@@ -405,56 +440,6 @@ class Hold:
         for scope in self._budget._path():
             for measure, amount in self._asked.items():
                 scope._held[measure] -= amount
-
-
-class _Tree:
-    """What all scopes of one budget share: the lock, and who waits, in order of coming."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.queue: deque[_Waiter] = deque()
-
-    def decide_waiting(self) -> None:
-        """Decide requests from the front until one must go on waiting (the lock is held)."""
-        while self.queue:
-            waiter = self.queue[0]
-            if not waiter.gone:
-                try:
-                    waiter.hold = waiter.budget._decide(waiter.asked)
-                except BudgetError as refusal:
-                    waiter.refusal = refusal
-                if waiter.hold is None and waiter.refusal is None:
-                    return
-                waiter.wake()
-            self.queue.popleft()
-
-
-class _Waiter:
-    """A task waiting for its turn; decided under the tree's lock, woken in its own event loop."""
-
-    def __init__(self, budget: Budget, asked: dict[Measure, int]) -> None:
-        self.budget, self.asked = budget, asked
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Hold] = self.loop.create_future()
-        self.hold: Hold | None = None
-        self.refusal: BudgetError | None = None
-        self.gone = False
-
-    def wake(self) -> None:
-        try:
-            self.loop.call_soon_threadsafe(self._tell)
-        except RuntimeError:  # its loop was closed without cancelling it
-            if self.hold is not None:
-                self.hold._close()
-                self.hold = None
-
-    def _tell(self) -> None:
-        if self.future.done():
-            return
-        if self.hold is not None:
-            self.future.set_result(self.hold)
-        elif self.refusal is not None:
-            self.future.set_exception(self.refusal)
 
 
 def _amounts(numbers: dict[Measure, int]) -> Amounts:

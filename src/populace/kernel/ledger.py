@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from populace.kernel.spend import Spend, Total, amounts
+from populace.kernel.spend import Spend, Total
 
 _Key = tuple[int, str, str, str]
 
@@ -49,14 +49,18 @@ class Ledger:
 
     def add(self, kind: str, policy: str, model: str, logical: Spend, billed: Spend) -> None:
         """Book what one or more calls cost, and what of it was billed."""
+        totals = Total(), Total()
+        for total, spend in zip(totals, (logical, billed), strict=True):
+            total.add(spend)
+        self.include(kind, policy, model, *totals)
+
+    def include(self, kind: str, policy: str, model: str, logical: Total, billed: Total) -> None:
+        """As `add`, for the sums of many calls."""
         with self._lock:
             row = self._rows[self.tick, kind, policy, model]
-            own = amounts(logical)
-            for side, spend in enumerate((logical, billed)):
-                if spend is not logical:
-                    own = amounts(spend)
-                row[side].add(spend, own)
-                self._sum[side].add(spend, own)
+            for side, total in enumerate((logical, billed)):
+                row[side].include(total)
+                self._sum[side].include(total)
 
     def table(self, tick: int | None = None) -> list[dict[str, Any]]:
         """Return a row a tick, kind, policy and model, in that order; of one tick if given.

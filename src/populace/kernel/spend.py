@@ -106,6 +106,29 @@ class Total:
         elif spend.calls or spend.tokens:
             self.unpriced += 1
 
+    def book(
+        self, calls: int, tokens_in: int, tokens_out: int, usd: int | None, seconds: int
+    ) -> None:
+        """Add a spend given in units of ``1 / SCALE``; its price None where there is none."""
+        held = self.amounts
+        held["calls"] += calls
+        held["tokens"] += tokens_in + tokens_out
+        held["seconds"] += seconds
+        self.tokens_in += tokens_in
+        if usd is not None:
+            held["usd"] += usd
+            self.priced = True
+        elif calls or tokens_in or tokens_out:
+            self.unpriced += 1
+
+    def include(self, other: Total) -> None:
+        """Add all that another sum holds."""
+        for measure, amount in other.amounts.items():
+            self.amounts[measure] += amount
+        self.tokens_in += other.tokens_in
+        self.unpriced += other.unpriced
+        self.priced |= other.priced
+
     def state(self) -> list[int]:
         """Return the sum as integers, for a checkpoint."""
         held = [self.amounts[measure] for measure in MEASURES]

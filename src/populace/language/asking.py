@@ -302,8 +302,8 @@ class Asker:
                 distinct=distinct,
                 calls=len(requests),
                 paid=sum(one.paid for one in answered),
-                tokens_in=sum(one.spend.tokens_in for one in answered),
-                tokens_out=sum(one.spend.tokens_out for one in answered),
+                tokens_in=sum(one.tokens_in for one in answered),
+                tokens_out=sum(one.tokens_out for one in answered),
             )
         )
 

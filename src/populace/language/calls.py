@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from populace.kernel.answers import Outcome
 from populace.kernel.errors import BudgetError
-from populace.kernel.spend import Spend
+from populace.language.billing import Bill, Cost, Reserved
 from populace.language.model import (
     BadRequest,
     CapabilityError,
-    Identity,
     LanguageModel,
-    Message,
     ModelError,
     ModelRefused,
     ModelTimeout,
@@ -24,14 +22,17 @@ from populace.language.model import (
     Request,
     Scores,
 )
+from populace.language.naming import Names, named
 
 if TYPE_CHECKING:
     from populace.kernel.resources import Resources
+    from populace.records.requests import Canonical
 
 _IN_FLIGHT = 4096  # tasks at once; how many requests go out is the backend's to decide
+_PART = 1024  # requests looked up, reserved and stored together
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answered:
     """What became of one request.
 
@@ -45,7 +46,7 @@ class Answered:
     paid : bool
         Whether this call sent the request: False where an answer was stored already, or not asked
         for.
-    spend : Spend
+    tokens_in, tokens_out : int
         What the answer costs where nothing is stored.
     """
 
@@ -53,15 +54,22 @@ class Answered:
     answer: Any = None
     error: Exception | None = None
     paid: bool = False
-    spend: Spend = Spend()  # noqa: RUF009 - frozen
+    tokens_in: int = 0
+    tokens_out: int = 0
 
 
 @runtime_checkable
-class Bounded(Protocol):
-    """What a `LanguageModel` may offer beside: what a request costs, known before it is sent."""
+class Batched(Protocol):
+    """What a store of answers may offer beside `fetch`: many requests in one go."""
 
-    def bound(self, request: Request) -> tuple[int, int]:
-        """Return the most tokens, in and out, that `generate` reports for the request."""
+    def known(self, asked: Sequence[Canonical]) -> list[dict[str, Any] | None]:
+        """Return what is on file for each, None where a call has to be made."""
+        ...
+
+    def keep(
+        self, asked: Sequence[Canonical], answers: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Keep answers that were just paid, and return what is on file."""
         ...
 
 
@@ -92,180 +100,240 @@ class Calls:
     ) -> None:
         self.model, self.resources = model, resources
         self.kind, self.policy = kind, policy
-        self.timeout, self._clock = timeout, clock
-        self._known = model.bound if isinstance(model, Bounded) else None
+        self.timeout, self.clock = timeout, clock
         answers = None if resources is None else resources.answers
-        self._store = None if model.capabilities.recorded else answers
+        self.recorded = model.capabilities.recorded
+        self.store = None if self.recorded else answers
 
     async def generate(self, requests: Sequence[Request], agents: Sequence[int]) -> list[Answered]:
         """Return what became of each request; `agents` is how many each one stands for."""
-        return await self._all(requests, [None] * len(requests), agents)
+        return await self._all(_Round(self, requests, None, agents))
 
     async def score(
         self, requests: Sequence[Request], choices: Sequence[str], agents: Sequence[int]
     ) -> list[Answered]:
         """As `generate`, scoring the same choices for every request."""
-        return await self._all(requests, [list(choices)] * len(requests), agents)
+        return await self._all(_Round(self, requests, list(choices), agents))
 
-    async def _all(
+    async def _all(self, work: _Round) -> list[Answered]:
+        try:
+            if self.model.capabilities.at_once and self.timeout is None:
+                await work.in_turn()
+            else:
+                await work.side_by_side()
+        finally:
+            work.bill.enter(self.kind, self.policy)
+        return work.results
+
+
+class _Round:
+    """Some requests, and what becomes of each."""
+
+    def __init__(
         self,
+        calls: Calls,
         requests: Sequence[Request],
-        choices: Sequence[list[str] | None],
+        choices: list[str] | None,
         agents: Sequence[int],
-    ) -> list[Answered]:
-        results: list[Answered] = [Answered(Outcome.FAILED)] * len(requests)
-        waiting: Iterator[int] = iter(range(len(requests)))
+    ) -> None:
+        self.calls, self.requests, self.choices, self.agents = calls, requests, choices, agents
+        self.model, self.clock, self.store = calls.model, calls.clock, calls.store
+        store: Any = calls.store
+        self.batched: Batched | None = store if isinstance(store, Batched) else None
+        self.bill = Bill(self.model, calls.resources, choices, calls.timeout)
+        self.names = Names(self.model.identity, choices)
+        self.results = [Answered(Outcome.FAILED)] * len(requests)
+
+    # -- many at a time --------------------------------------------------------------------------
+
+    async def side_by_side(self) -> None:
+        """Ask for all at once, each in its own time."""
+        waiting: Iterator[int] = iter(range(len(self.requests)))
 
         async def work() -> None:
             for i in waiting:
-                results[i] = await self._one(requests[i], choices[i], agents[i])
+                await self.one(i)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(len(requests), _IN_FLIGHT)):
+                for _ in range(min(len(self.requests), _IN_FLIGHT)):
                     group.create_task(work())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        return results
 
-    async def _one(self, request: Request, choices: list[str] | None, agents: int) -> Answered:
-        sent = False
+    async def in_turn(self) -> None:
+        """Ask for one after the other, of a model that answers without waiting.
+
+        So there is nothing to be done meanwhile, and no need of tasks; what surrounds the calls
+        is done for many of them together.
+        """
+        n = len(self.requests)
+        for a in range(0, n, _PART):
+            part = range(a, min(a + _PART, n))
+            if self.store is not None and self.batched is None:
+                for i in part:
+                    await self.one(i)
+            else:
+                await self._part(part)
+            await asyncio.sleep(0)  # others may act, and a cancellation may come
+
+    async def _part(self, part: Sequence[int]) -> None:
+        open_ = list(part)
+        asked: dict[int, Canonical] = {}
+        again: list[int] = []
+        if self.batched is not None:
+            forms = [self.names(self.requests[i]) for i in part]
+            open_, new = [], set()
+            for i, form, record in zip(part, forms, self.batched.known(forms), strict=True):
+                if record is not None:
+                    self._take(i, record, False)
+                elif form.key in new:
+                    again.append(i)  # by then it is on file
+                else:
+                    asked[i] = form
+                    new.add(form.key)
+                    open_.append(i)
+        reserved = self.bill.reserved([self.requests[i] for i in open_]) if open_ else None
+        if reserved is None:
+            again = sorted(open_ + again)
+        else:
+            await self._send(open_, asked, reserved)
+        for i in again:
+            await self.one(i)
+
+    async def _send(
+        self, which: Sequence[int], asked: Mapping[int, Canonical], reserved: Reserved
+    ) -> None:
+        """Send requests within what is reserved for them, and keep the answers together."""
+        records: dict[int, dict[str, Any]] = {}
+        costs: dict[int, Cost] = {}
+        try:
+            for n, i in enumerate(which):
+                begun = self.clock()
+                try:
+                    answer = await self._sent(self.requests[i])
+                except ModelError as error:
+                    seconds = self.clock() - begun
+                    reserved.spent(n, self.bill.cost(error.tokens_in, error.tokens_out, seconds))
+                    self._fail(i, error, True)
+                    continue
+                seconds = self.clock() - begun if answer.seconds is None else answer.seconds
+                cost = self.bill.cost(answer.tokens_in, answer.tokens_out, seconds)
+                reserved.spent(n, cost)
+                if answer.error is None or isinstance(answer.error, ModelRefused):
+                    records[i], costs[i] = _record(answer, seconds), cost
+                else:
+                    self._fail(i, answer.error, True)
+        finally:
+            reserved.settle()
+            kept: Sequence[dict[str, Any]] = list(records.values())
+            if self.batched is not None and records:
+                kept = self.batched.keep([asked[i] for i in records], kept)
+            for i, record in zip(records, kept, strict=True):
+                self._take(i, record, not self.calls.recorded, costs[i])
+
+    # -- one -------------------------------------------------------------------------------------
+
+    async def one(self, i: int) -> None:
+        """Ask for one, whatever is in flight beside it."""
+        request, sent = self.requests[i], False
 
         async def call() -> dict[str, Any]:
             nonlocal sent
             sent = True
-            return await self._paid(request, choices)
+            return await self._paid(request)
 
-        error: Exception
         try:
-            if self._store is None:
-                record, paid = await call(), not self.model.capabilities.recorded
+            if self.store is None:
+                record, paid = await call(), not self.calls.recorded
             else:
-                record, paid = await self._store.fetch(
-                    None, named(self.model.identity, request, choices), call
+                asked: Any = (
+                    named(self.model.identity, request, self.choices)
+                    if self.batched is None
+                    else self.names(request)
                 )
-        except (CapabilityError, BadRequest):
-            raise  # the call itself is wrong, and would be for every agent
+                record, paid = await self.store.fetch(None, asked, call)
         except ModelError as failure:
-            error, outcome = failure, Outcome[failure.outcome.upper()]
-            spent = self._spend(failure.tokens_in, failure.tokens_out, 0.0)
-            paid = sent and not self.model.capabilities.recorded
-            self._book(spent, agents, paid)
-            return Answered(outcome, None, error, paid, spent)
+            self._fail(i, failure, sent)
         except BudgetError as refusal:
             if not refusal.scope:  # no limit was met: the reservation itself is impossible
                 raise
-            return Answered(Outcome.OVER_BUDGET, None, refusal)
-        spent = self._spend(record["tokens_in"], record["tokens_out"], record["seconds"])
-        self._book(spent, agents, paid)
-        if "refused" in record:
-            error = ModelRefused("the model declined", raw=record["refused"])
-            return Answered(Outcome.REFUSED, None, error, paid, spent)
-        kept = {k: v for k, v in record.items() if k != "seconds"}
-        answer = Reply.from_json(kept) if choices is None else Scores.from_json(kept)
-        return Answered(Outcome.ACTED, answer, None, paid, spent)
+            self.results[i] = Answered(Outcome.OVER_BUDGET, None, refusal)
+        else:
+            self._take(i, record, paid)
 
-    async def _paid(self, request: Request, choices: list[str] | None) -> dict[str, Any]:
+    async def _paid(self, request: Request) -> dict[str, Any]:
         """Send a request within the budget, and return the record to store."""
-        hold = None
-        if self.resources is not None:
-            hold = await self.resources.budget.acquire(**self._bound(request, choices))
-        begun = self._clock()
+        hold, resources = None, self.calls.resources
+        if resources is not None:
+            hold = await resources.budget.acquire(**self.bill.bound(request, resources.budget))
+        begun = self.clock()
         try:
-            answer = await self._sent(request, choices)
+            answer = await self._sent(request)
         except ModelError as error:
             if hold is not None:
-                spent = self._spend(error.tokens_in, error.tokens_out, self._clock() - begun)
-                hold.settle(spent)
+                seconds = self.clock() - begun
+                hold.settle(self.bill.spend(error.tokens_in, error.tokens_out, seconds))
             raise
         except BaseException:
             if hold is not None:
                 hold.release()
             raise
-        seconds = self._clock() - begun if answer.seconds is None else answer.seconds
-        spent = self._spend(answer.tokens_in, answer.tokens_out, seconds)
+        seconds = self.clock() - begun if answer.seconds is None else answer.seconds
         if hold is not None:
-            hold.settle(spent)
-        if isinstance(answer.error, ModelRefused):  # an answer too, and not to be bought twice
-            record = {
-                "refused": answer.error.raw,
-                "tokens_in": answer.tokens_in,
-                "tokens_out": answer.tokens_out,
-            }
-        elif answer.error is not None:
+            hold.settle(self.bill.spend(answer.tokens_in, answer.tokens_out, seconds))
+        if answer.error is not None and not isinstance(answer.error, ModelRefused):
             raise answer.error
-        else:
-            record = answer.as_json()
-        return {**record, "seconds": seconds}
+        return _record(answer, seconds)
 
-    async def _sent(self, request: Request, choices: list[str] | None) -> Reply | Scores:
+    async def _sent(self, request: Request) -> Reply | Scores:
         sending: Awaitable[Sequence[Reply | Scores]]
-        if choices is None:
+        if self.choices is None:
             sending = self.model.generate([request])
         else:
-            sending = self.model.score([request], [choices])
-        if self.timeout is None:
+            sending = self.model.score([request], [self.choices])
+        timeout = self.calls.timeout
+        if timeout is None:
             return (await sending)[0]
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(timeout):
                 return (await sending)[0]
         except TimeoutError:
             raise ModelTimeout(
-                f"no answer within {self.timeout:g} s", where=self.model.identity.model
+                f"no answer within {timeout:g} s", where=self.model.identity.model
             ) from None
 
-    def _bound(self, request: Request, choices: list[str] | None) -> dict[str, Any]:
-        """Return the most that a request can cost, of what is limited."""
-        assert self.resources is not None
-        budget = self.resources.budget
-        bound: dict[str, Any] = {"calls": 1}
-        if budget.limited("tokens") or budget.limited("usd"):
-            if choices is None and self._known is not None:
-                tokens_in, tokens_out = self._known(request)
-            else:
-                tokens_in = self.model.count_tokens(request.messages)
-                tokens_out = request.max_tokens
-            if choices is not None:
-                tokens_out = sum(self.model.count_tokens([Message("user", c)]) for c in choices)
-            model = self.model.identity.model
-            bound["tokens"] = tokens_in + tokens_out
-            bound["usd"] = self.resources.prices.usd(model, tokens_in, tokens_out)
-        if budget.limited("seconds"):
-            bound["seconds"] = self.timeout
-        return bound
+    # -- what came of it -------------------------------------------------------------------------
 
-    def _spend(self, tokens_in: int, tokens_out: int, seconds: float) -> Spend:
-        spend = Spend(1, tokens_in, tokens_out, None, seconds)
-        if self.resources is None:
-            return spend
-        return self.resources.prices.priced(spend, self.model.identity.model)
+    def _take(self, i: int, record: dict[str, Any], paid: bool, cost: Cost | None = None) -> None:
+        """Take an answer as it is on file."""
+        counts, seconds = (record["tokens_in"], record["tokens_out"]), record.pop("seconds")
+        if self.calls.resources is not None:
+            cost = self.bill.cost(*counts, seconds) if cost is None else cost
+            self.bill.book(cost, seconds, self.agents[i], paid)
+        if "refused" in record:
+            error = ModelRefused("the model declined", raw=record["refused"])
+            self.results[i] = Answered(Outcome.REFUSED, None, error, paid, *counts)
+        else:
+            form: Any = Reply if self.choices is None else Scores
+            self.results[i] = Answered(Outcome.ACTED, form.from_json(record), None, paid, *counts)
 
-    def _book(self, spent: Spend, agents: int, paid: bool) -> None:
-        """Book a call: logically once for every agent that it stands for, billed once."""
-        if self.resources is None:
-            return
-        logical = replace(
-            spent,
-            calls=spent.calls * agents,
-            tokens_in=spent.tokens_in * agents,
-            tokens_out=spent.tokens_out * agents,
-            usd=None if spent.usd is None else spent.usd * agents,
-            seconds=spent.seconds * agents,
-        )
-        model = self.model.identity.model
-        billed = spent if paid else Spend()
-        self.resources.ledger.add(self.kind, self.policy, model, logical, billed)
+    def _fail(self, i: int, error: ModelError, sent: bool) -> None:
+        """Take a failure; raise it if the call itself is wrong, and would be for every agent."""
+        if isinstance(error, (CapabilityError, BadRequest)):
+            raise error
+        paid, counts = sent and not self.calls.recorded, (error.tokens_in, error.tokens_out)
+        if self.calls.resources is not None:
+            self.bill.book(self.bill.cost(*counts, 0.0), 0.0, self.agents[i], paid)
+        outcome = Outcome[error.outcome.upper()]
+        self.results[i] = Answered(outcome, None, error, paid, *counts)
 
 
-def named(identity: Identity, request: Request, choices: list[str] | None) -> dict[str, Any]:
-    """Return all that the answer to a request depends on, for the store."""
-    who = {
-        "endpoint": identity.endpoint,
-        "model": identity.model,
-        "fingerprint": identity.fingerprint,
-    }
-    said = request.canonical()
-    if choices is None:
-        return {**who, "op": "generate", "options": None, **said}
-    scored = {"messages": said["messages"], "stop": said["stop"]}
-    return {**who, "op": "score", "options": choices, "schema": None, "sample": None, **scored}
+def _record(answer: Reply | Scores, seconds: float) -> dict[str, Any]:
+    """Return what is kept of an answer; a refusal is one too, and not to be bought twice."""
+    if isinstance(answer.error, ModelRefused):
+        counts = {"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out}
+        return {"refused": answer.error.raw, **counts, "seconds": seconds}
+    record = answer.as_json()
+    record["seconds"] = seconds
+    return record

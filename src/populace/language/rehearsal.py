@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
-from populace.language.calls import named
 from populace.language.model import LanguageModel, Message, Reply, Request, Scores
+from populace.language.naming import named
 from populace.records.requests import canonical
 
 Rule = Literal["random", "first", "last"]

@@ -13,28 +13,23 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from populace.kernel.errors import AnswerMissError, ParameterError, RecordError
 from populace.kernel.spend import Spend
 from populace.records import answer_files
+from populace.records.answer_base import check, copy, prepare
+from populace.records.answer_base import make as _make
 from populace.records.answer_files import Filter, Imported, Keep, Stats
+from populace.records.flights import Flight, Slot
 from populace.records.requests import Canonical, canonical, dump, hide
 
 Mode = Literal["fill", "strict", "refresh"]
 Call = Callable[[], Awaitable[Mapping[str, Any]]]
-_Slot = tuple[asyncio.AbstractEventLoop, str]
 
-FORMAT = 1
-_APPLICATION = 0x706F7061  # "popa", SQLite's application_id: tells our files from others'
-_SCHEMA = """
-CREATE TABLE answers (
-    key TEXT PRIMARY KEY NOT NULL, request TEXT NOT NULL, answer TEXT NOT NULL,
-    endpoint TEXT NOT NULL, model TEXT NOT NULL, op TEXT NOT NULL, created TEXT NOT NULL
-)
-"""
+_AT_ONCE = 500  # keys looked up by one query, which may have 999
 _BUSY = 60.0  # seconds to wait for another process's write, which takes milliseconds
 _ANOTHER = "choose another file, or move this one away"
 
@@ -99,13 +94,13 @@ class AnswerStore:
         self._where = "answers in memory" if path is None else str(path)
         self._now = now
         self._lock = threading.Lock()
-        self._flights: dict[_Slot, _Flight] = {}
+        self._flights: dict[Slot, Flight] = {}
         self._refreshed: set[str] = set()
         with self._guard():
             self._base = self._open(create)
 
     async def fetch(
-        self, key: str | None, request: Mapping[str, Any], call: Call
+        self, key: str | None, request: Mapping[str, Any] | Canonical, call: Call
     ) -> tuple[dict[str, Any], bool]:
         """Return the answer to a request, from the file or by `call`.
 
@@ -114,7 +109,8 @@ class AnswerStore:
         key : str or None
             As `populace.records.requests.key` gives it; None to have it worked out.
         request : mapping
-            All that the answer depends on (see `populace.records.requests.FIELDS`).
+            All that the answer depends on (see `populace.records.requests.FIELDS`), or its
+            canonical form.
         call : callable
             Asks the model: returns, when awaited, a mapping of JSON values, which is kept without
             any secret of the request. It runs in a task of its own, for all that ask the same, and
@@ -155,6 +151,39 @@ class AnswerStore:
         key = canonical(request).key
         text = self._read(key)
         return None if text is None else self._parsed(key, text)
+
+    def known(self, asked: Sequence[Canonical]) -> list[dict[str, Any] | None]:
+        """Return what is on file for each of many requests, None where a call has to be made.
+
+        Raises
+        ------
+        AnswerMissError
+            In strict mode, for the first that is not there.
+        """
+        wanted = [one.key for one in asked if self._may_read(one.key)]
+        texts = self._read_all(wanted)
+        found = [
+            self._parsed(one.key, texts[one.key]) if one.key in texts else None for one in asked
+        ]
+        if self.mode == "strict" and None in found:
+            raise self._miss(asked[found.index(None)])
+        self._count("hits", sum(answer is not None for answer in found))
+        return found
+
+    def keep(
+        self, asked: Sequence[Canonical], answers: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Keep the answers that were just paid to different requests, and return what is on file.
+
+        As by `fetch` one by one, but in one transaction.
+        """
+        told = [dump(hide(a, one.secrets), "answer") for one, a in zip(asked, answers, strict=True)]
+        if self.mode == "refresh":
+            told = [self._write(one.key, one, text) for one, text in zip(asked, told, strict=True)]
+        else:
+            told = self._write_all(asked, told)
+        self._count("paid", len(told))
+        return [self._parsed(one.key, text) for one, text in zip(asked, told, strict=True)]
 
     def stats(self) -> Stats:
         """Return what is in the store: answers by endpoint, model and operation, size and dates."""
@@ -216,7 +245,7 @@ class AnswerStore:
         if self.path is not None:
             raise RecordError("the answers are kept in a file already", where=self._where)
         with AnswerStore(path) as other, self._guard():
-            _copy(self._base, other._base)
+            copy(self._base, other._base)
             self._base, other._base = other._base, self._base
             self.path, self._where = other.path, other._where
 
@@ -229,7 +258,7 @@ class AnswerStore:
             If either cannot be used.
         """
         with AnswerStore(path, "strict") as other, self._guard():
-            _copy(other._base, self._base)
+            copy(other._base, self._base)
 
     def close(self) -> None:
         """Close the file. Calls in flight go on, but their answers can no longer be kept."""
@@ -247,7 +276,7 @@ class AnswerStore:
 
     # --- calls in flight
 
-    def _depart(self, slot: _Slot, asked: Canonical, call: Call) -> _Flight:
+    def _depart(self, slot: Slot, asked: Canonical, call: Call) -> Flight:
         """Start the shared call for a key, once it has proved to be that of its request."""
         loop, key = slot
         if asked.key != key:
@@ -269,7 +298,7 @@ class AnswerStore:
                 )
             return self._write(key, asked, dump(hide(answer, asked.secrets), "answer"))
 
-        flight = _Flight(loop.create_task(pay()), self._flights, slot)
+        flight = Flight(loop.create_task(pay()), self._flights, slot)
         self._flights[slot] = flight
         return flight
 
@@ -296,9 +325,35 @@ class AnswerStore:
                 self._refreshed.add(key)
         return answer if kept else self._read(key) or answer
 
-    def _count(self, what: str) -> None:
+    def _read_all(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the answers that are there, by key."""
+        texts: dict[str, str] = {}
+        with self._guard():
+            for a in range(0, len(keys), _AT_ONCE):
+                some = keys[a : a + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                sql = f"SELECT key, answer FROM answers WHERE key IN ({marks})"
+                texts.update(self._base.execute(sql, some))
+        return texts
+
+    def _write_all(self, asked: Sequence[Canonical], answers: Sequence[str]) -> list[str]:
+        """As `_write`, for many."""
+        now = self._now()
+        rows = [
+            (one.key, one.text, answer, *one.labels, now)
+            for one, answer in zip(asked, answers, strict=True)
+        ]
+        with self._guard(), self._base:
+            sql = "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)"
+            kept = self._base.executemany(sql, rows).rowcount
+        if kept == len(rows):
+            return list(answers)
+        there = self._read_all([one.key for one in asked])
+        return [there.get(one.key, answer) for one, answer in zip(asked, answers, strict=True)]
+
+    def _count(self, what: str, number: int = 1) -> None:
         with self._lock:
-            setattr(self, what, getattr(self, what) + 1)
+            setattr(self, what, getattr(self, what) + number)
 
     def _parsed(self, key: str, text: str) -> dict[str, Any]:
         try:
@@ -313,12 +368,13 @@ class AnswerStore:
 
     def _miss(self, asked: Canonical) -> AnswerMissError:
         endpoint, model, op = asked.labels
-        messages = asked.plain["messages"]
+        plain = json.loads(asked.text)
+        messages = plain["messages"]
         last = messages[-1] if isinstance(messages, list) and messages else messages
         words = last.get("content", last) if isinstance(last, dict) else last
         return AnswerMissError(
             f"no answer of {model} at {endpoint} to {op} {str(words)!r:.120} "
-            f"(sample {asked.plain['sample']})",
+            f"(sample {plain['sample']})",
             where=self._where,
             mend="run once in mode fill, with the model at hand",
         )
@@ -328,7 +384,7 @@ class AnswerStore:
     def _open(self, create: bool) -> sqlite3.Connection:
         if self.path is None:
             base = sqlite3.connect(":memory:", check_same_thread=False)
-            _prepare(base)
+            prepare(base)
             return base
         if self.mode != "strict" and create and not self.path.exists():
             _make(self.path)
@@ -340,7 +396,7 @@ class AnswerStore:
             address = f"{self.path.resolve().as_uri()}?immutable=1"
         base = sqlite3.connect(address, uri=True, timeout=_BUSY, check_same_thread=False)
         try:
-            self._check(base)
+            check(base, self._where, _ANOTHER)
             if self.mode == "strict":
                 base.execute("PRAGMA query_only=ON")
             # A commit is in the system's hands at once, and forced to disk at each checkpoint.
@@ -349,21 +405,6 @@ class AnswerStore:
             base.close()
             raise
         return base
-
-    def _check(self, base: sqlite3.Connection) -> None:
-        application, version = (
-            int(base.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("application_id", "user_version")
-        )
-        if application != _APPLICATION:
-            raise RecordError("is not an answer store", where=self._where, mend=_ANOTHER)
-        if version != FORMAT:
-            raise RecordError(
-                f"expected an answer store of format {FORMAT}, got {version}",
-                where=self._where,
-                mend="use the version of populace that wrote it",
-            )
-        base.execute("SELECT key, answer FROM answers LIMIT 1").fetchone()
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
@@ -375,67 +416,3 @@ class AnswerStore:
                 raise RecordError(
                     f"cannot be used as an answer store: {error}", where=self._where, mend=_ANOTHER
                 ) from error
-
-
-class _Flight:
-    """A call in flight in one event loop, and how many wait for it."""
-
-    def __init__(self, task: asyncio.Task[str], flights: dict[_Slot, _Flight], slot: _Slot) -> None:
-        self.task, self._flights, self._slot = task, flights, slot
-        self._waiting, self._booked = 0, False
-        task.add_done_callback(self._land)
-
-    async def wait(self) -> tuple[str, bool]:
-        """Return the answer, and True to the first that takes it; the last to leave cancels."""
-        self._waiting += 1
-        try:
-            text = await asyncio.shield(self.task)
-        finally:
-            self._waiting -= 1
-            if not self._waiting and not self.task.done():
-                self._forget()  # whoever asks from now on makes a call of their own
-                self.task.cancel()
-        paid, self._booked = not self._booked, True
-        return text, paid
-
-    def _land(self, task: asyncio.Task[str]) -> None:
-        if not task.cancelled():
-            task.exception()  # whoever still waits has it: none goes unretrieved
-        self._forget()
-
-    def _forget(self) -> None:
-        if self._flights.get(self._slot) is self:
-            del self._flights[self._slot]
-
-
-def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    rows = source.execute("SELECT * FROM answers")
-    with target:
-        target.executemany("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", rows)
-
-
-def _prepare(base: sqlite3.Connection) -> None:
-    base.execute(_SCHEMA)
-    base.execute(f"PRAGMA application_id={_APPLICATION}")
-    base.execute(f"PRAGMA user_version={FORMAT}")
-    base.commit()
-
-
-def _make(path: Path) -> None:
-    """Make an empty store beside `path` and link it into place: whole, and by one process only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        beside.unlink(missing_ok=True)  # left by a killed process of the same number
-        with contextlib.closing(sqlite3.connect(beside)) as base:
-            base.execute("PRAGMA journal_mode=WAL")
-            _prepare(base)
-        with contextlib.suppress(FileExistsError):
-            try:
-                os.link(beside, path)
-            except (PermissionError, NotImplementedError):  # a file system without hard links
-                if not path.exists():
-                    os.rename(beside, path)
-    finally:
-        for suffix in ("", "-wal", "-shm"):
-            beside.with_name(beside.name + suffix).unlink(missing_ok=True)

@@ -13,9 +13,9 @@ import json
 import math
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from populace.kernel.errors import RecordError
 
@@ -23,6 +23,7 @@ FIELDS = ("endpoint", "model", "fingerprint", "op", "messages", "options", "sche
 """What every request names (None where a backend has none), so that no key can forget one."""
 
 HIDDEN = "[secret]"
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 # Names compared without case and punctuation.
 _SECRET = re.compile(
@@ -58,25 +59,31 @@ def key(request: Mapping[str, Any]) -> str:
     return canonical(request).key
 
 
-class Canonical(NamedTuple):
-    """A request without its secrets, its canonical JSON, and the secrets that were in it."""
+class Canonical:
+    """A request without its secrets.
 
-    plain: dict[str, Any]
-    text: str
-    secrets: tuple[str, ...]
+    Attributes
+    ----------
+    text : str
+        Its canonical JSON.
+    key : str
+        The SHA-256 of the text in hexadecimal.
+    labels : tuple of str
+        Endpoint, model and operation, by which a store is looked through.
+    secrets : tuple of str
+        That were in it.
+    """
 
-    @property
-    def key(self) -> str:
-        """The SHA-256 of the text in hexadecimal."""
-        return hashlib.sha256(self.text.encode("ascii")).hexdigest()
+    __slots__ = ("key", "labels", "secrets", "text")
 
-    @property
-    def labels(self) -> tuple[str, str, str]:
-        """Endpoint, model and operation, by which a store is looked through."""
-        return str(self.plain["endpoint"]), str(self.plain["model"]), str(self.plain["op"])
+    def __init__(
+        self, text: str, labels: tuple[str, str, str], secrets: tuple[str, ...] = ()
+    ) -> None:
+        self.text, self.labels, self.secrets = text, labels, secrets
+        self.key = hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def canonical(request: Mapping[str, Any]) -> Canonical:
+def canonical(request: Mapping[str, Any] | Canonical) -> Canonical:
     """Return a request in the one form that its key is made of.
 
     Raises
@@ -84,6 +91,72 @@ def canonical(request: Mapping[str, Any]) -> Canonical:
     RecordError
         As `key`.
     """
+    if isinstance(request, Canonical):
+        return request
+    plain, secrets = _searched(request)
+    return Canonical(dump(plain, "key"), _labels(plain), secrets)
+
+
+def spoken(value: Any) -> str:
+    """Return what is said (messages, a schema) in canonical JSON, for a `Form`.
+
+    Raises
+    ------
+    RecordError
+        If it is not JSON.
+    """
+    return dump(_plain(value, "request"), "key")
+
+
+class Form:
+    """The canonical form of requests that are the same but for some fields, worked out once.
+
+    Parameters
+    ----------
+    request : mapping
+        One of them.
+    own : names of the fields in which they differ
+
+    Raises
+    ------
+    RecordError
+        As `key`.
+    """
+
+    def __init__(self, request: Mapping[str, Any], own: Sequence[str]) -> None:
+        self._request, self._own = request, sorted(own)
+        plain, secrets = _searched(request)
+        self._labels = _labels(plain)
+        self._pieces = None if secrets else self._cut(plain)
+
+    def _cut(self, plain: Mapping[str, Any]) -> list[str]:
+        """Return the canonical text in pieces, between which the fields of each request stand."""
+        pieces = ["{"]
+        for name in sorted(plain):
+            pieces[-1] += f"{dump(name, 'key')}:"
+            if name in self._own:
+                pieces.append("")
+            else:
+                pieces[-1] += dump(plain[name], "key")
+            pieces[-1] += ","
+        pieces[-1] = pieces[-1][:-1] + "}"
+        return pieces
+
+    def __call__(self, **own: str) -> Canonical:
+        """Return the request whose own fields are these, in canonical JSON (see `spoken`)."""
+        if self._pieces is None:  # a secret may stand in any field
+            return canonical({**self._request, **{k: json.loads(v) for k, v in own.items()}})
+        first, *others = self._pieces
+        rest = [own[name] + piece for name, piece in zip(self._own, others, strict=True)]
+        return Canonical("".join((first, *rest)), self._labels)
+
+
+def _labels(plain: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(plain["endpoint"]), str(plain["model"]), str(plain["op"])
+
+
+def _searched(request: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return a request in JSON's own types without its secrets, and these."""
     if not isinstance(request, Mapping):
         raise RecordError(f"expected a request by name, got {type(request).__name__}", where="key")
     if missing := [name for name in FIELDS if name not in request]:
@@ -96,8 +169,7 @@ def canonical(request: Mapping[str, Any]) -> Canonical:
     plain = _without_secrets(request, "request", found)
     # Longest first: one secret may be a part of another.
     secrets = tuple(sorted({s for s in found if len(s) >= _SHORTEST}, key=lambda s: (-len(s), s)))
-    plain = hide(plain, secrets)
-    return Canonical(plain, dump(plain, "key"), secrets)
+    return hide(plain, secrets), secrets
 
 
 def hide(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -124,7 +196,7 @@ def dump(value: Any, where: str) -> str:
         If it is not JSON.
     """
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise RecordError(f"expected values of JSON: {error}", where=where) from error
 

@@ -14,7 +14,6 @@ from typing import Any
 from populace.kernel.answers import Outcome
 from populace.kernel.resources import Resources, Store
 from populace.kernel.spend import Spend
-from populace.language.calls import named
 from populace.language.model import (
     BadRequest,
     CapabilityError,
@@ -26,6 +25,7 @@ from populace.language.model import (
     Request,
     Scores,
 )
+from populace.language.naming import named
 
 
 @dataclass(slots=True)
