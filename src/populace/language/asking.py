@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,12 @@ from populace.kernel.observation import Observation
 from populace.kernel.schema import json_schema, own_bounds
 from populace.kernel.spaces import Choice, Space, Text
 from populace.language.calls import Answered, Calls
-from populace.language.coalesce import Deal
+from populace.language.coalesce import Deal, kept_apart
+from populace.language.distinct import rows
 from populace.language.model import Label, LanguageModel, Message, Request
 from populace.language.noting import note_samples, note_scores
 from populace.language.prompts import Distinct, Prompts, Rendered
-from populace.language.reading import raw_column, read
+from populace.language.reading import raw_column, reading
 
 if TYPE_CHECKING:
     from populace.kernel.resources import Resources
@@ -173,7 +175,8 @@ class Asker:
         self._account(observation, len(found), requests, sizes, answered)
         options = prompt.wordings(space.options) if isinstance(space, Choice) else ()
         note_samples(observation, dealt.of, requests, answered)
-        raw = [None if a.answer is None else read(a.answer.text, space, options) for a in answered]
+        understood = reading(space, options)
+        raw = [None if a.answer is None else understood(a.answer.text) for a in answered]
         own = space.part(dealt.agent)
         values, valid = own.check(raw_column(own, raw), len(raw), f"Language, {observation.kind!r}")
         outcome = np.array([a.outcome for a in answered], np.uint8)
@@ -226,23 +229,21 @@ class Asker:
         prompt = self.prompts.kind(observation.kind)
         schemas = self.schemas(observation, found)
         rendered = [self._rendered(observation, found, order) for order in orders]
-        requests = []
-        for i, agent, number in zip(
-            dealt.prompt.tolist(), dealt.agent.tolist(), dealt.sample, strict=True
-        ):
-            requests.append(
-                Request(
-                    messages=rendered[number % len(orders)].messages(i),
-                    stop=prompt.stop,
-                    max_tokens=prompt.max_tokens,
-                    temperature=temperature,
-                    schema=schemas[i if len(schemas) > 1 else 0],
-                    seed=observation.random.seed,
-                    sample=number,
-                    label=_label(observation, agent),
-                )
+        kind, tick, seed = observation.kind, observation.tick, observation.random.seed
+        ids = observation.ids[dealt.agent].tolist()
+        return [
+            Request(
+                messages=rendered[number % len(orders)].messages(i),
+                stop=prompt.stop,
+                max_tokens=prompt.max_tokens,
+                temperature=temperature,
+                schema=schemas[i if len(schemas) > 1 else 0],
+                seed=seed,
+                sample=number,
+                label=Label(id, kind, tick),
             )
-        return requests
+            for i, id, number in zip(dealt.prompt.tolist(), ids, dealt.sample, strict=True)
+        ]
 
     def schemas(self, observation: Observation, found: Distinct) -> list[dict[str, Any] | None]:
         """Return the JSON schema of each distinct prompt's answer, or the one of all of them."""
@@ -251,28 +252,25 @@ class Asker:
             return [None]
         if not own_bounds(space):
             return [json_schema(space, options)]
-        return [json_schema(space.part(found.first[i : i + 1])) for i in range(len(found))]
+        own = space.part(found.first)
+        index, first = rows(kept_apart(own), len(found))  # few bounds, as a rule, for many agents
+        each = [json_schema(own.part(first[i : i + 1])) for i in range(len(first))]
+        return [each[i] for i in index.tolist()]
 
-    def digests(self, observation: Observation, found: Distinct) -> list[str]:
+    def digests(self, observation: Observation, found: Distinct) -> Digests:
         """Return a digest of what each distinct prompt asks, bounds of its own included."""
-        rendered = self._rendered(observation, found, None)
-        bounds: list[Any] = self.schemas(observation, found)
-        if own_bounds(observation.space) and len(bounds) == 1 < len(found):
-            bounds = [_bounds(observation.space, int(i)) for i in found.first]
-        head = json.dumps([[m.role, m.content] for m in rendered.shared])
-        shared = sha256(f"{observation.kind}\n{head}".encode())
-        digests = []
-        for i, text in enumerate(rendered.texts):
-            one = shared.copy()
-            one.update(json.dumps([text, bounds[i if len(bounds) > 1 else 0]]).encode())
-            digests.append(one.hexdigest())
-        return digests
+        return Digests(self, observation, found)
 
     def _rendered(
         self, observation: Observation, found: Distinct, order: tuple[int, ...] | None
     ) -> Rendered:
         as_json = self.model.capabilities.schema and not isinstance(observation.space, Text)
-        return self.prompts.render(observation, found, order=order or None, as_json=as_json)
+        form = self.prompts, order or None, as_json
+        if form not in found.rendered:
+            found.rendered[form] = self.prompts.render(
+                observation, found, order=order or None, as_json=as_json
+            )
+        return found.rendered[form]
 
     @property
     def booked_as(self) -> str:
@@ -323,6 +321,41 @@ class Asker:
         if outcome != Outcome.OVER_BUDGET and self.told < _KEPT:
             self.untold.append(failure)
             self.told += 1
+
+
+class Digests(Sequence[str]):
+    """Digests of distinct prompts, each made when it is read."""
+
+    def __init__(self, asker: Asker, observation: Observation, found: Distinct) -> None:
+        self._asker, self._observation, self._found = asker, observation, found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        text, bounds = self._rendered.texts[i], self._bounds
+        one = self._shared.copy()
+        one.update(json.dumps([text, bounds[i if len(bounds) > 1 else 0]]).encode())
+        return one.hexdigest()
+
+    @cached_property
+    def _rendered(self) -> Rendered:
+        return self._asker._rendered(self._observation, self._found, None)
+
+    @cached_property
+    def _shared(self) -> Any:
+        head = json.dumps([[m.role, m.content] for m in self._rendered.shared])
+        return sha256(f"{self._observation.kind}\n{head}".encode())
+
+    @cached_property
+    def _bounds(self) -> list[Any]:
+        space, found = self._observation.space, self._found
+        bounds: list[Any] = self._asker.schemas(self._observation, found)
+        if own_bounds(space) and len(bounds) == 1 < len(found):
+            return [_bounds(space, int(i)) for i in found.first]
+        return bounds
 
 
 def _label(observation: Observation, agent: int) -> Label:

@@ -42,9 +42,8 @@ def _marked(values: NDArray[Any], low: int, width: int) -> tuple[NDArray[Any], N
 
 def _objects(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     places: dict[Any, int] = {}
-    codes = np.empty(len(values), np.int64)
-    for i, value in enumerate(values.tolist()):
-        codes[i] = places.setdefault(value, len(places))
+    found = [places.setdefault(value, len(places)) for value in values.tolist()]
+    codes = np.array(found, np.int64)
     keys = np.empty(len(places), object)
     keys[:] = list(places)
     return codes, keys

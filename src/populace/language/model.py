@@ -343,9 +343,15 @@ class Scores:
 def _record(answer: Reply | Scores) -> dict[str, Any]:
     if answer.error is not None:
         raise ValueError("an answer that carries an error is not kept")
-    # how long it took is no part of an answer
-    names = [f.name for f in fields(answer) if f.name not in ("error", "seconds")]
-    return {**{name: getattr(answer, name) for name in names}, "detail": dict(answer.detail)}
+    record = {name: getattr(answer, name) for name in _KEPT[type(answer)]}
+    record["detail"] = dict(answer.detail)
+    return record
+
+
+_KEPT = {  # how long it took is no part of an answer
+    kind: [f.name for f in fields(kind) if f.name not in ("error", "seconds")]
+    for kind in (Reply, Scores)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +28,7 @@ from populace.language.distinct import rows
 from populace.language.kinds import MADE, KindPrompt, check_known, read_kind, read_remembered
 from populace.language.model import Message
 from populace.language.reading import raw_column, read
+from populace.language.template import joined
 from populace.language.wording import Wording
 
 
@@ -39,19 +42,30 @@ class Distinct:
         Which distinct agent each agent is.
     first : intp array of shape (m,)
         A position of each.
-    words : list of dict
-        What each one's columns are called.
+    columns : dict of str to str or list of str
+        What each one's columns are called; one text where it is the same for all.
     common : dict
         What the shared columns are called.
+    rendered : dict
+        Prompts made of these so far, for whoever renders them more than once.
     """
 
     index: NDArray[Any]
     first: NDArray[np.intp]
-    words: list[dict[str, str]]
+    columns: dict[str, str | list[str]]
     common: dict[str, str]
+    rendered: dict[Any, Rendered] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @cached_property
+    def words(self) -> list[dict[str, str]]:
+        """What each one's columns are called, one by one."""
+        n = len(self)
+        said = [repeat(c, n) if isinstance(c, str) else c for c in self.columns.values()]
+        rows = zip(*said, strict=True) if said else repeat((), n)
+        return [dict(zip(self.columns, row, strict=True)) for row in rows]
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -273,13 +287,12 @@ class Prompts:
                 columns[name] = None, [self.wording_of(name).one(value)]
         coded = [(codes, len(words)) for codes, words in columns.values() if codes is not None]
         index, first = rows([*coded, *apart], n)
-        said = [
-            [words[0]] * len(first) if codes is None else [words[c] for c in codes[first].tolist()]
-            for codes, words in columns.values()
-        ]
-        words = [dict(zip(columns, row, strict=True)) for row in zip(*said, strict=True)]
+        said: dict[str, str | list[str]] = {
+            name: words[0] if codes is None else [words[c] for c in codes[first].tolist()]
+            for name, (codes, words) in columns.items()
+        }
         common = {name: self._common(name, observation) for name in prompt.common}
-        return Distinct(index, first, words or [{} for _ in first], common)
+        return Distinct(index, first, said, common)
 
     def render(
         self,
@@ -315,20 +328,18 @@ class Prompts:
             )
             for example in prompt.examples
         ]
-        said: Iterable[Mapping[str, str]] = found.words
+        said, n = found.columns, len(found)
         if blank is not None:
-            said = [dict.fromkeys(prompt.own, blank)]
-        texts = tuple(
-            prompt.agent.fill({**words, **made, "persona": self._persona(prompt, words)})
-            for words in said
-        )
+            said, n = dict.fromkeys(prompt.own, blank), 1
+        persona = self.personas(prompt, said, n)
+        texts: Sequence[str] = prompt.agent.fill_all({**said, **made, "persona": persona}, n)
         head = [t.fill(common) for t in (prompt.system, prompt.shared) if t.text]
         if prompt.format == "text":
             blocks = [*head, *(f"{text.rstrip()} {answer}" for text, answer in pairs)]
             shared: tuple[Message, ...] = (
                 Message("text", "".join(f"{block}\n\n" for block in blocks)),
             )
-            texts = tuple(text.rstrip() for text in texts)
+            texts = [text.rstrip() for text in texts]
         else:
             turns = [Message("system", "\n\n".join(head))] if head else []
             for text, answer in pairs:
@@ -337,7 +348,7 @@ class Prompts:
         index, first = found.index, found.first
         if blank is not None:
             index, first = np.zeros(len(index), np.uint8), first[:1]
-        return Rendered(shared, texts, index, first, prompt.format)
+        return Rendered(shared, tuple(texts), index, first, prompt.format)
 
     def wording_of(self, name: str) -> Wording:
         """Return how a column is said, as declared or by default."""
@@ -361,13 +372,18 @@ class Prompts:
             words = {name: self.wording_of(name).one(example[name]) for name in prompt.own}
         except PromptError as error:
             raise PromptError(error.what, where=f"{where}: {error.where}") from error
-        return {**words, "persona": self._persona(prompt, words)}
+        return {**words, "persona": self.personas(prompt, words, 1)[0]}
 
-    def _persona(self, prompt: KindPrompt, words: Mapping[str, str]) -> str:
-        if "persona" not in prompt.agent.names:
-            return ""
-        pairs = [(self.wording_of(name).label or name, words[name]) for name in prompt.persona]
-        return "; ".join(f"{label}: {said}" for label, said in pairs)
+    def personas(
+        self, prompt: KindPrompt, words: Mapping[str, str | Sequence[str]], n: int
+    ) -> list[str]:
+        """Return what is said as ``{persona}``, for `n` agents with these words."""
+        parts: list[str | Sequence[str]] = []
+        if "persona" in prompt.agent.names:
+            for name in prompt.persona:
+                label = self.wording_of(name).label or name
+                parts += [f"{'; ' if parts else ''}{label}: ", words[name]]
+        return joined(parts, n)
 
     def _made(
         self, prompt: KindPrompt, space: Space, order: Sequence[int] | None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,18 +34,40 @@ def read(text: str, space: Space, options: Sequence[str] = ()) -> Any:
     case, quotes and a full stop aside). Everything else must be the JSON that `json_schema` asks
     for, in a code block or not; the bare value in place of ``{"answer": value}`` is understood too.
     """
+    return reading(space, options)(text)
+
+
+def reading(space: Space, options: Sequence[str] = ()) -> Callable[[str], Any]:
+    """Return the function that `read` is for one space and its words."""
     if isinstance(space, Text):
-        return text
+        return lambda text: text
     if isinstance(space, Choice):
-        said = {_plain(option): name for option, name in zip(options, space.options, strict=True)}
-        if len(said) == len(options) and _plain(text) in said:
-            return said[_plain(text)]
-    found = _parsed(text)
-    if not isinstance(space, Record) and isinstance(found, Mapping) and set(found) == {"answer"}:
-        found = found["answer"]
-    if isinstance(space, Choice):
-        exact = dict(zip(options, space.options, strict=True))
+        return _choosing(space, options)
+    if isinstance(space, Record):
+        return _parsed
+    return lambda text: _bare(_parsed(text))
+
+
+def _choosing(space: Choice, options: Sequence[str]) -> Callable[[str], Any]:
+    exact = dict(zip(options, space.options, strict=True))
+    said = {_plain(option): name for option, name in exact.items()}
+    if len(said) < len(options):
+        said = {}
+
+    def chosen(text: str) -> Any:
+        plain = _plain(text)
+        if plain in said:
+            return said[plain]
+        found = _bare(_parsed(text))
         return exact.get(found) if isinstance(found, str) else None
+
+    return chosen
+
+
+def _bare(found: Any) -> Any:
+    """Return the value in ``{"answer": value}``."""
+    if isinstance(found, Mapping) and set(found) == {"answer"}:
+        return found["answer"]
     return found
 
 
@@ -79,13 +101,16 @@ def raw_column(space: Space, answers: Sequence[Any]) -> Any:
 def _parsed(text: str) -> Any:
     fenced = _FENCED.fullmatch(text)
     try:
-        return json.loads(fenced[1] if fenced else text, parse_constant=_refuse)
+        return _DECODER.decode(fenced[1] if fenced else text)
     except (ValueError, RecursionError):
         return None
 
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _plain(text: str) -> str:

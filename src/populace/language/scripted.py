@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from populace.kernel.errors import nearest
 from populace.language.model import (
     BadRequest,
     Capabilities,
+    Finish,
     Identity,
     Label,
     Message,
@@ -23,6 +23,7 @@ from populace.language.model import (
 )
 
 Key = tuple[int | None, str | None, int | None, int | None]
+_STOP: Finish = "stop"
 FIELDS = ("agent", "kind", "tick", "turn")
 
 
@@ -134,15 +135,15 @@ class Scripted:
         if not isinstance(answer, str):
             what = f"expected a text, a Reply or a ModelError, got {type(answer).__name__}"
             raise ScriptError(what, where=self.identity.model)
-        text, finish = answer, "stop"
+        text, finish = answer, _STOP
         for stop in request.stop:
             text = text.partition(stop)[0]
         words = text.split(" ")
         if len(words) > request.max_tokens:
             text, finish = " ".join(words[: request.max_tokens]), "length"
-        reply = Reply(text=text, tokens_in=tokens, model=self.identity.model)
         out = min(len(words), request.max_tokens)
-        return replace(reply, tokens_out=out, finish="length" if finish == "length" else "stop")
+        name = self.identity.model
+        return Reply(text=text, finish=finish, tokens_in=tokens, tokens_out=out, model=name)
 
     def _scores(self, request: Request, options: Sequence[str]) -> Scores:
         tokens, answer = self.count_tokens(request.messages), self._answer(request)

@@ -7,7 +7,8 @@ column and do no more; and what is put in a field is never read as a template ag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from populace.kernel.errors import PromptError, nearest
@@ -78,6 +79,13 @@ class Template:
             literal if name is None else literal + words[name] for literal, name in self._parts
         )
 
+    def fill_all(self, words: Mapping[str, str | Sequence[str]], n: int) -> list[str]:
+        """Return `n` texts, as `fill` one by one would; a field has one text for all, or n."""
+        parts: list[str | Sequence[str]] = []
+        for literal, name in self._parts:
+            parts += [literal] if name is None else [literal, words[name]]
+        return joined(parts, n)
+
     def check(self, known: Iterable[str], where: str) -> None:
         """Raise PromptError, with the nearest match, if a field is not among the `known` names."""
         known = set(known)
@@ -97,3 +105,20 @@ class Template:
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
+
+
+def joined(parts: Iterable[str | Sequence[str]], n: int) -> list[str]:
+    """Return `n` texts, each of all the parts, which are one text for all, or n.
+
+    >>> joined(["a", ["b", "c"], "d"], 2)
+    ['abd', 'acd']
+    """
+    columns: list[str | Sequence[str]] = []  # what does not differ is joined beforehand
+    for part in parts:
+        before = columns[-1] if columns else None
+        if isinstance(part, str) and isinstance(before, str):
+            columns[-1] = before + part
+        else:
+            columns.append(part)
+    whole = [repeat(c, n) if isinstance(c, str) else c for c in columns]
+    return ["".join(row) for row in zip(*whole, strict=True)] if whole else [""] * n

@@ -249,13 +249,25 @@ class Wording:
 
     def clean(self, text: str) -> str:
         """Return a text as data: no control characters, no chat marks, cut at `limit`."""
-        text = _CONTROL.sub(" ", text)
-        if self.lines:
-            text = "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n"))
-        else:
-            text = _SPACES.sub(" ", text).strip()
+        if not self._tidy(text):
+            text = _CONTROL.sub(" ", text)
+            if self.lines:
+                text = "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+            else:
+                text = _SPACES.sub(" ", text).strip()
         text = text.replace("<|", "< |").replace("|>", "| >")
         return text if len(text) <= self.limit else text[: max(0, self.limit - 1)].rstrip() + "…"
+
+    def _tidy(self, text: str) -> bool:
+        """Whether there is nothing to remove but chat marks: most texts, told fast."""
+        if self.lines:
+            if " \n" in text or "\n " in text:
+                return False
+            plain = text.replace("\n", "")
+        else:
+            plain = text
+        # of what is printable, the space alone is white, and no character is one of control
+        return plain.isprintable() and "  " not in text and text[:1] != " " != text[-1:]
 
 
 def _real(value: Any) -> bool:

@@ -254,7 +254,7 @@ class Mind:
         blank = observation.asked(np.arange(len(observation)), "", memories="", plan="")
         self.language.validate(blank)
         found = prompts.distinct(blank)
-        people = [prompts._persona(prompt, words) for words in found.words]
+        people = prompts.personas(prompt, found.columns, len(found))
         whose = [people[i] for i in found.index.tolist()] if any(people) else [""] * len(blank)
         if kept is not None and kept.query is not None:
             return *self._said(observation, kept.query), whose
