@@ -180,6 +180,8 @@ def exact(
         Unless it is finite and at least 0, and whole for tokens and calls.
     """
     whole = SCALE[measure] == 1
+    if whole and type(value) is int and value >= 0:
+        return value
     try:
         if isinstance(value, bool):
             raise TypeError

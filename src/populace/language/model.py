@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -156,17 +157,7 @@ class Request:
     label: Label | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        roles = [message.role for message in self.messages]
-        if not roles:
-            raise BadRequest("expected one message or more, got none", where="request")
-        if unknown := [role for role in roles if role not in ROLES]:
-            what = f"expected a role of {', '.join(ROLES)}, got {unknown[0]!r}"
-            raise BadRequest(what, where="request")
-        if "text" in roles and len(roles) > 1:
-            what = f"expected a message of role 'text' alone, got roles {', '.join(roles)}"
-            raise BadRequest(what, where="request", mend="put the whole text into one message")
-        if "system" in roles[1:]:
-            raise BadRequest("expected the system message first", where="request")
+        _check_roles(tuple([message.role for message in self.messages]))
         if self.max_tokens < 1:
             raise BadRequest(f"expected max_tokens of 1 or more, got {self.max_tokens}")
         if not (0 <= self.temperature < math.inf):
@@ -193,6 +184,20 @@ class Request:
             "seed": self.seed,
             "sample": self.sample,
         }
+
+
+@lru_cache(maxsize=1024)
+def _check_roles(roles: tuple[str, ...]) -> None:
+    if not roles:
+        raise BadRequest("expected one message or more, got none", where="request")
+    if unknown := [role for role in roles if role not in ROLES]:
+        what = f"expected a role of {', '.join(ROLES)}, got {unknown[0]!r}"
+        raise BadRequest(what, where="request")
+    if "text" in roles and len(roles) > 1:
+        what = f"expected a message of role 'text' alone, got roles {', '.join(roles)}"
+        raise BadRequest(what, where="request", mend="put the whole text into one message")
+    if "system" in roles[1:]:
+        raise BadRequest("expected the system message first", where="request")
 
 
 def user(content: str, **options: Any) -> Request:

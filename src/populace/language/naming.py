@@ -52,20 +52,17 @@ class Names:
         if self._form is None or settings != self._settings:
             self._form = Form(named(self.identity, request, self.choices), self._own)
             self._settings = settings
-        *head, last = request.messages
-        if len(head) != len(self._head) or any(
-            a is not b for a, b in zip(head, self._head, strict=True)
-        ):
-            self._head = tuple(head)
-            self._said = "[" + "".join(f"{_turn(message)}," for message in head)
+        head, last = request.messages[:-1], request.messages[-1]
+        if head != self._head:
+            self._head, self._said = head, "[" + "".join(f"{_turn(m)}," for m in head)
         messages = f"{self._said}{_turn(last)}]"
         if self.choices is not None:
-            return self._form(messages=messages)
+            return self._form(messages)
         held = self._schemas.get(id(request.schema))
         if held is None:  # the schema is held too, so that its id stays its own
             held = self._schemas[id(request.schema)] = request.schema, spoken(request.schema)
-        return self._form(messages=messages, sample=str(request.sample), schema=held[1])
+        return self._form(messages, str(request.sample), held[1])
 
 
 def _turn(message: Message) -> str:
-    return f"[{_quoted(message.role)},{_quoted(message.content)}]"
+    return f'["{message.role}",{_quoted(message.content)}]'

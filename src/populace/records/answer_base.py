@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from populace.kernel.errors import RecordError
@@ -39,9 +40,15 @@ def check(base: sqlite3.Connection, where: str, mend: str) -> None:
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Add the answers of one store to another, which has the last word."""
-    rows = source.execute("SELECT * FROM answers")
     with target:
-        target.executemany("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", rows)
+        insert(target, source.execute("SELECT * FROM answers"))
+
+
+def insert(base: sqlite3.Connection, rows: Iterable[Sequence[str]], replace: bool = False) -> int:
+    """Write rows, those already there only to `replace` them; return how many were written."""
+    verb = "REPLACE" if replace else "IGNORE"
+    sql = f"INSERT OR {verb} INTO answers VALUES (?,?,?,?,?,?,?)"
+    return base.executemany(sql, rows).rowcount
 
 
 def prepare(base: sqlite3.Connection) -> None:

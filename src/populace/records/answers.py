@@ -20,7 +20,7 @@ from typing import Any, Literal, Self, get_args
 from populace.kernel.errors import AnswerMissError, ParameterError, RecordError
 from populace.kernel.spend import Spend
 from populace.records import answer_files
-from populace.records.answer_base import check, copy, prepare
+from populace.records.answer_base import check, copy, insert, prepare
 from populace.records.answer_base import make as _make
 from populace.records.answer_files import Filter, Imported, Keep, Stats
 from populace.records.flights import Flight, Slot
@@ -29,6 +29,7 @@ from populace.records.requests import Canonical, canonical, dump, hide
 Mode = Literal["fill", "strict", "refresh"]
 Call = Callable[[], Awaitable[Mapping[str, Any]]]
 
+_DECODER = json.JSONDecoder()
 _AT_ONCE = 500  # keys looked up by one query, which may have 999
 _BUSY = 60.0  # seconds to wait for another process's write, which takes milliseconds
 _ANOTHER = "choose another file, or move this one away"
@@ -96,7 +97,9 @@ class AnswerStore:
         self._lock = threading.Lock()
         self._flights: dict[Slot, Flight] = {}
         self._refreshed: set[str] = set()
-        with self._guard():
+        self._held: dict[str, tuple[str, ...]] = {}  # rows in memory, until the base is needed
+        self._settled = path is not None or mode == "refresh"
+        with self._guard(settle=False):
             self._base = self._open(create)
 
     async def fetch(
@@ -136,7 +139,7 @@ class AnswerStore:
         key = asked.key if asked else str(key)
         slot = asyncio.get_running_loop(), key
         if (flight := self._flights.get(slot)) is None:
-            if self._may_read(key) and (text := self._read(key)) is not None:
+            if self._may_read(key) and (text := self._read([key]).get(key)) is not None:
                 self._count("hits")
                 return self._parsed(key, text), False
             if self.mode == "strict":
@@ -149,7 +152,7 @@ class AnswerStore:
     def peek(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer to a request if it is on file; nothing is called, none is counted."""
         key = canonical(request).key
-        text = self._read(key)
+        text = self._read([key]).get(key)
         return None if text is None else self._parsed(key, text)
 
     def known(self, asked: Sequence[Canonical]) -> list[dict[str, Any] | None]:
@@ -161,7 +164,7 @@ class AnswerStore:
             In strict mode, for the first that is not there.
         """
         wanted = [one.key for one in asked if self._may_read(one.key)]
-        texts = self._read_all(wanted)
+        texts = self._read(wanted)
         found = [
             self._parsed(one.key, texts[one.key]) if one.key in texts else None for one in asked
         ]
@@ -177,13 +180,14 @@ class AnswerStore:
 
         As by `fetch` one by one, but in one transaction.
         """
-        told = [dump(hide(a, one.secrets), "answer") for one, a in zip(asked, answers, strict=True)]
-        if self.mode == "refresh":
-            told = [self._write(one.key, one, text) for one, text in zip(asked, told, strict=True)]
-        else:
-            told = self._write_all(asked, told)
-        self._count("paid", len(told))
-        return [self._parsed(one.key, text) for one, text in zip(asked, told, strict=True)]
+        hidden = [hide(a, one.secrets) for one, a in zip(asked, answers, strict=True)]
+        told = list(_each(dump(hidden, "answer")))
+        kept = self._write(asked, [text for _, text in told])
+        self._count("paid", len(kept))
+        return [
+            answer if text == there else self._parsed(one.key, there)
+            for one, (answer, text), there in zip(asked, told, kept, strict=True)
+        ]
 
     def stats(self) -> Stats:
         """Return what is in the store: answers by endpoint, model and operation, size and dates."""
@@ -263,6 +267,8 @@ class AnswerStore:
     def close(self) -> None:
         """Close the file. Calls in flight go on, but their answers can no longer be kept."""
         with self._lock:
+            self._held.clear()
+            self._settled = True
             self._base.close()
 
     def __enter__(self) -> Self:
@@ -296,7 +302,7 @@ class AnswerStore:
                 raise RecordError(
                     f"expected an answer by name, got {type(answer).__name__}", where=self._where
                 )
-            return self._write(key, asked, dump(hide(answer, asked.secrets), "answer"))
+            return self._write([asked], [dump(hide(answer, asked.secrets), "answer")])[0]
 
         flight = Flight(loop.create_task(pay()), self._flights, slot)
         self._flights[slot] = flight
@@ -307,49 +313,44 @@ class AnswerStore:
     def _may_read(self, key: str) -> bool:
         return self.mode != "refresh" or key in self._refreshed
 
-    def _read(self, key: str) -> str | None:
-        with self._guard():
-            row = self._base.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def _write(self, key: str, asked: Canonical, answer: str) -> str:
-        """Keep an answer; return what is on file: an earlier one, if another process had it."""
-        row = (key, asked.text, answer, *asked.labels, self._now())
-        with self._guard():
-            again = self.mode == "refresh" and key not in self._refreshed
-            verb = "REPLACE" if again else "IGNORE"
-            with self._base:
-                sql = f"INSERT OR {verb} INTO answers VALUES (?,?,?,?,?,?,?)"
-                kept = self._base.execute(sql, row).rowcount == 1
-            if again:
-                self._refreshed.add(key)
-        return answer if kept else self._read(key) or answer
-
-    def _read_all(self, keys: Sequence[str]) -> dict[str, str]:
+    def _read(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the answers that are there, by key."""
-        texts: dict[str, str] = {}
-        with self._guard():
-            for a in range(0, len(keys), _AT_ONCE):
-                some = keys[a : a + _AT_ONCE]
-                marks = ",".join("?" * len(some))
-                sql = f"SELECT key, answer FROM answers WHERE key IN ({marks})"
-                texts.update(self._base.execute(sql, some))
+        with self._guard(settle=False):
+            return self._there(keys)
+
+    def _there(self, keys: Sequence[str]) -> dict[str, str]:
+        """As `_read`, for whoever has the lock."""
+        texts = {key: self._held[key][2] for key in keys if key in self._held}
+        if not self._settled:
+            return texts
+        for a in range(0, len(keys), _AT_ONCE):
+            some = keys[a : a + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT key, answer FROM answers WHERE key IN ({marks})"
+            texts.update(self._base.execute(sql, some))
         return texts
 
-    def _write_all(self, asked: Sequence[Canonical], answers: Sequence[str]) -> list[str]:
-        """As `_write`, for many."""
-        now = self._now()
+    def _write(self, asked: Sequence[Canonical], answers: Sequence[str]) -> list[str]:
+        """Keep answers; return what is on file: earlier ones, where another process had them."""
+        now, keys = self._now(), [one.key for one in asked]
         rows = [
             (one.key, one.text, answer, *one.labels, now)
             for one, answer in zip(asked, answers, strict=True)
         ]
-        with self._guard(), self._base:
-            sql = "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)"
-            kept = self._base.executemany(sql, rows).rowcount
-        if kept == len(rows):
-            return list(answers)
-        there = self._read_all([one.key for one in asked])
-        return [there.get(one.key, answer) for one, answer in zip(asked, answers, strict=True)]
+        with self._guard(settle=False):
+            if not self._settled:
+                return [self._held.setdefault(row[0], row)[2] for row in rows]
+            again = [self.mode == "refresh" and key not in self._refreshed for key in keys]
+            with self._base:
+                kept = [row for row, new in zip(rows, again, strict=True) if not new]
+                number = insert(self._base, kept)
+                insert(self._base, [r for r, new in zip(rows, again, strict=True) if new], True)
+            if any(again):
+                self._refreshed.update(keys)
+            if number == len(kept):
+                return list(answers)
+            there = self._there(keys)
+        return [there.get(key, answer) for key, answer in zip(keys, answers, strict=True)]
 
     def _count(self, what: str, number: int = 1) -> None:
         with self._lock:
@@ -357,10 +358,10 @@ class AnswerStore:
 
     def _parsed(self, key: str, text: str) -> dict[str, Any]:
         try:
-            answer = json.loads(text)
+            answer, end = _DECODER.raw_decode(text)
         except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
+            answer, end = None, 0
+        if not isinstance(answer, dict) or end != len(text):
             raise RecordError(
                 f"the answer under {key} is damaged", where=self._where, mend=_ANOTHER
             )
@@ -407,12 +408,26 @@ class AnswerStore:
         return base
 
     @contextlib.contextmanager
-    def _guard(self) -> Iterator[None]:
-        """One use of the file at a time, and its failures in our own type."""
+    def _guard(self, settle: bool = True) -> Iterator[None]:
+        """One use of the file at a time, all answers in it, and its failures in our own type."""
         with self._lock:
             try:
+                if settle and not self._settled:
+                    with self._base:
+                        insert(self._base, list(self._held.values()))
+                    self._held.clear()
+                    self._settled = True
                 yield
             except (sqlite3.Error, OSError, UnicodeError) as error:
                 raise RecordError(
                     f"cannot be used as an answer store: {error}", where=self._where, mend=_ANOTHER
                 ) from error
+
+
+def _each(listed: str) -> Iterator[tuple[Any, str]]:
+    """Return each value of a list in JSON without spaces, and its text."""
+    at = 1
+    while at < len(listed) - 1:
+        value, end = _DECODER.raw_decode(listed, at)
+        yield value, listed[at:end]
+        at = end + 1

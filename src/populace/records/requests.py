@@ -115,7 +115,8 @@ class Form:
     ----------
     request : mapping
         One of them.
-    own : names of the fields in which they differ
+    own : sequence of str
+        Names of the fields in which they differ, sorted.
 
     Raises
     ------
@@ -124,31 +125,34 @@ class Form:
     """
 
     def __init__(self, request: Mapping[str, Any], own: Sequence[str]) -> None:
-        self._request, self._own = request, sorted(own)
+        self._request, self._own = request, tuple(own)
+        if list(own) != sorted(own):
+            raise RecordError(f"expected names in order, got {', '.join(own)}", where="key")
         plain, secrets = _searched(request)
         self._labels = _labels(plain)
         self._pieces = None if secrets else self._cut(plain)
 
     def _cut(self, plain: Mapping[str, Any]) -> list[str]:
-        """Return the canonical text in pieces, between which the fields of each request stand."""
+        """Return the canonical text in pieces; the fields of each request are every other one."""
         pieces = ["{"]
         for name in sorted(plain):
             pieces[-1] += f"{dump(name, 'key')}:"
             if name in self._own:
-                pieces.append("")
+                pieces += ["", ""]
             else:
                 pieces[-1] += dump(plain[name], "key")
             pieces[-1] += ","
         pieces[-1] = pieces[-1][:-1] + "}"
         return pieces
 
-    def __call__(self, **own: str) -> Canonical:
+    def __call__(self, *own: str) -> Canonical:
         """Return the request whose own fields are these, in canonical JSON (see `spoken`)."""
         if self._pieces is None:  # a secret may stand in any field
-            return canonical({**self._request, **{k: json.loads(v) for k, v in own.items()}})
-        first, *others = self._pieces
-        rest = [own[name] + piece for name, piece in zip(self._own, others, strict=True)]
-        return Canonical("".join((first, *rest)), self._labels)
+            told = {name: json.loads(v) for name, v in zip(self._own, own, strict=True)}
+            return canonical({**self._request, **told})
+        parts = self._pieces.copy()
+        parts[1::2] = own
+        return Canonical("".join(parts), self._labels)
 
 
 def _labels(plain: Mapping[str, Any]) -> tuple[str, str, str]:
