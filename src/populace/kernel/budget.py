@@ -97,6 +97,7 @@ class Budget:
         self._total = Total()
         self._stopping = False
         self._parent = _parent
+        self._limited = frozenset(m for scope in self._path() for m in scope._limits)
         self._tree: Tree = Tree() if _parent is None else _parent._tree
 
     def scope(self, name: str, at_end: AtEnd | None = None, **limits: Any) -> Budget:
@@ -234,7 +235,7 @@ class Budget:
 
     def limited(self, measure: Measure) -> bool:
         """Whether this scope or an enclosing one limits a measure."""
-        return any(measure in scope._limits for scope in self._path())
+        return measure in self._limited
 
     def state(self) -> dict[str, Any]:
         """Return what was spent and refused here (scopes within keep theirs), for a checkpoint.

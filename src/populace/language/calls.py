@@ -205,8 +205,7 @@ class _Round:
         self, which: Sequence[int], asked: Mapping[int, Canonical], reserved: Reserved
     ) -> None:
         """Send requests within what is reserved for them, and keep the answers together."""
-        records: dict[int, dict[str, Any]] = {}
-        costs: dict[int, Cost] = {}
+        came: dict[int, tuple[Reply | Scores, dict[str, Any], Cost]] = {}
         try:
             for n, i in enumerate(which):
                 begun = self.clock()
@@ -221,16 +220,20 @@ class _Round:
                 cost = self.bill.cost(answer.tokens_in, answer.tokens_out, seconds)
                 reserved.spent(n, cost)
                 if answer.error is None or isinstance(answer.error, ModelRefused):
-                    records[i], costs[i] = _record(answer, seconds), cost
+                    came[i] = answer, _record(answer, seconds), cost
                 else:
                     self._fail(i, answer.error, True)
         finally:
             reserved.settle()
-            kept: Sequence[dict[str, Any]] = list(records.values())
-            if self.batched is not None and records:
-                kept = self.batched.keep([asked[i] for i in records], kept)
-            for i, record in zip(records, kept, strict=True):
-                self._take(i, record, not self.calls.recorded, costs[i])
+            records = [record for _, record, _ in came.values()]
+            kept: Sequence[dict[str, Any]] = records
+            if self.batched is not None and came:
+                kept = self.batched.keep([asked[i] for i in came], records)
+            for (i, (answer, given, cost)), record in zip(came.items(), kept, strict=True):
+                if record == given:  # as a rule: nobody else paid for it meanwhile
+                    self._take(i, record, not self.calls.recorded, cost, answer)
+                else:
+                    self._take(i, record, not self.calls.recorded)
 
     # -- one -------------------------------------------------------------------------------------
 
@@ -305,8 +308,15 @@ class _Round:
 
     # -- what came of it -------------------------------------------------------------------------
 
-    def _take(self, i: int, record: dict[str, Any], paid: bool, cost: Cost | None = None) -> None:
-        """Take an answer as it is on file."""
+    def _take(
+        self,
+        i: int,
+        record: dict[str, Any],
+        paid: bool,
+        cost: Cost | None = None,
+        answer: Reply | Scores | None = None,
+    ) -> None:
+        """Take an answer as it is on file; its cost and itself where they are at hand."""
         counts, seconds = (record["tokens_in"], record["tokens_out"]), record.pop("seconds")
         if self.calls.resources is not None:
             cost = self.bill.cost(*counts, seconds) if cost is None else cost
@@ -316,7 +326,8 @@ class _Round:
             self.results[i] = Answered(Outcome.REFUSED, None, error, paid, *counts)
         else:
             form: Any = Reply if self.choices is None else Scores
-            self.results[i] = Answered(Outcome.ACTED, form.from_json(record), None, paid, *counts)
+            answer = form.from_json(record) if answer is None else answer
+            self.results[i] = Answered(Outcome.ACTED, answer, None, paid, *counts)
 
     def _fail(self, i: int, error: ModelError, sent: bool) -> None:
         """Take a failure; raise it if the call itself is wrong, and would be for every agent."""
