@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.geometry import Network
-from populace.kernel.errors import ParameterError, nearest
+from populace.kernel.errors import ParameterError
 from populace.kernel.measures import By, Chart
 from populace.kernel.minds import Minds
 from populace.kernel.parameters import Parameter
@@ -26,6 +26,7 @@ from populace.worlds.dilemma.meetings import Encounters
 from populace.worlds.dilemma.strategies import STRATEGIES, Inherited
 from populace.worlds.networks import NetworkName, make_network, unweighted
 from populace.worlds.pairs import matched
+from populace.worlds.shares import counts, named_shares
 from populace.worlds.speaking import Speaking
 
 PROMPTS = Path(__file__).parent / "prompts" / "dilemma.toml"
@@ -123,7 +124,7 @@ class Dilemma(World):
                 "update='best' needs neighbours to look at", where="Dilemma",
                 mend="give a network, or update='fermi' or 'replicator'",
             )  # fmt: skip
-        shares = _shares(strategies)
+        shares = named_shares(strategies, STRATEGIES, "Dilemma, strategies")
         self.names = tuple(shares)
         if network == "tournament":
             if update != "none" or mutation:
@@ -132,7 +133,7 @@ class Dilemma(World):
                 )
             k = len(shares)
             n = max(1, players // (k * (k + 1))) * k * (k + 1)
-        self._shares = np.array(list(shares.values()))
+        self._shares = shares
         self.axes = {"strategy": list(self.names)}
         self.people = Population(n, strategy=np.uint8, payoff=(np.float64, 0.0))
         self._graph, self._degree = network, degree
@@ -158,12 +159,9 @@ class Dilemma(World):
             return
         elif graph != "well-mixed":
             self.network = make_network(graph, n, self._degree, streams)
-        quota = self._shares / self._shares.sum() * n
-        counts = np.floor(quota + 1e-9).astype(np.int64)
-        extra = np.argsort(counts - quota, kind="stable")[: n - int(counts.sum())]
-        counts[extra] += 1
+        dealt = counts(self._shares, n)
         order = streams.stream("strategies").permutation(people)
-        people.strategy[order] = np.repeat(np.arange(len(counts)), counts)
+        people.strategy[order] = np.repeat(np.arange(len(dealt)), dealt)
         self._meet(streams.named("first"))
 
     def _meet(self, streams: Any) -> None:
@@ -258,7 +256,7 @@ class Dilemma(World):
 
     def measure(self) -> Mapping[str, float | By | None]:
         people, k = self.people, len(self.names)
-        counts = np.bincount(people.strategy, minlength=k)
+        players = np.bincount(people.strategy, minlength=k)
         with np.errstate(invalid="ignore"):
             earns = np.bincount(self._code, self._so_far(), k) / np.bincount(
                 self._code, minlength=k
@@ -266,7 +264,7 @@ class Dilemma(World):
         return {
             "cooperation": self._cooperation,
             "payoff": self._paid,
-            "share": By("strategy", counts / len(people)),
+            "share": By("strategy", players / len(people)),
             "earns": By("strategy", earns),
         }
 
@@ -285,27 +283,3 @@ def _each_with_each(k: int) -> NDArray[np.int64]:
     [[0, 0], [0, 1], [1, 1]]
     """
     return np.column_stack(np.triu_indices(k)).astype(np.int64)
-
-
-def _shares(text: str) -> dict[str, float]:
-    """Read ``tit_for_tat=2,defect=1``."""
-    shares: dict[str, float] = {}
-    for item in text.split(","):
-        name, equals, share = (part.strip() for part in item.partition("="))
-        if name not in STRATEGIES:
-            raise ParameterError(
-                f"no strategy {name!r}; {nearest(name, STRATEGIES)}", where="Dilemma, strategies"
-            )
-        try:
-            number = float(share) if equals else 1.0
-        except ValueError:
-            number = -1.0
-        if not 0 <= number < np.inf or name in shares:
-            raise ParameterError(
-                f"expected name=share,name=share, each name once, got {item.strip()!r}",
-                where="Dilemma, strategies",
-            )
-        shares[name] = number
-    if not sum(shares.values()) > 0:
-        raise ParameterError("expected a share above 0", where="Dilemma, strategies")
-    return shares
