@@ -534,7 +534,7 @@ def test_the_rules_of_the_kernel_are_kept(parameters: Any) -> None:
         return Donor(**{"games": 2, "rounds": 3, **parameters})
 
     def cast() -> Cast:
-        minds = {n: m for n, m in make().policies().items() if n != "language"}
+        minds = {n: m for n, m in make().policies().items() if n not in ("language", "remembering")}
         return Cast(minds, shares=dict.fromkeys(minds, 1))
 
     check_world(make, cast, ticks=8).raise_if_failed()

@@ -76,6 +76,8 @@ class Donor(World):
         ``judging`` (whether its image is good).
     generation, round : int
         From 1.
+    traces : Traces
+        Of all rows, unless nothing is put into words.
     strategies : list of str
         Each row's own words.
     finals : list of float64 arrays of shape (games,)
@@ -288,7 +290,8 @@ class Donor(World):
             image = people[norm]
             image[donors] = assessed(norm, image[donors], image[recipients], gave)
         people.given[donors] = share
-        self.traces.record(donors, recipients, share, self.round)
+        if self.words != "none":
+            self.traces.record(donors, recipients, share, self.round)
 
     # -- between generations ---------------------------------------------------------------------
 
@@ -400,13 +403,14 @@ class Donor(World):
 
     def measure(self) -> Mapping[str, float | By | None]:
         people, k, acts = self.people, len(self.names), self._acts
-        finals = self.results()["final"]
+        over = self.round == self.rounds
+        final = people.resources if over else self.finals[-1] if self.finals else None
         many = np.bincount(people.rule, minlength=k)
         with np.errstate(invalid="ignore"):
             mean = np.bincount(people.rule, people.resources, k) / many
         return {
             "resources": float(people.resources.mean()),
-            "final": float(finals[-self.games :].mean()) if len(finals) else None,
+            "final": None if final is None else float(final.mean()),
             "donation": float(np.maximum(acts, 0).mean()) if len(acts) else None,
             "giving": float((acts >= self.generous).mean()) if len(acts) else None,
             "punishing": float((acts < 0).mean()) if len(acts) else None,
@@ -422,4 +426,5 @@ class Donor(World):
             **rules,
             "random": Rule(**dict.fromkeys(DECISIONS, random)),
             "language": Speaking(PROMPTS),
+            "remembering": Speaking(REMEMBERING, memory=True),
         }
