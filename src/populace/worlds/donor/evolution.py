@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from populace.worlds.dilemma.evolution import proportional
+from populace.policies.imitate import proportional
 
 Selection = Literal["top", "random", "imitation"]
 Floats = NDArray[np.float64]
