@@ -197,11 +197,12 @@ def test_prompts_and_replies_of_a_language_mind_are_noted(monkeypatch: pytest.Mo
 
     run = Simulation(Village(), Language(Scripted(reply), PROMPTS), seed=1).run(1)
     assert notes(run, id=3, kind="pay") == [
+        ("call", "pay"),
         ("system", "Be fair."),
         ("user", "You have 1.5. said: word 3"),
         ("reply", '{"answer": 4}'),
     ]
-    (_, said) = notes(run, id=3, kind="talk")
+    said = notes(run, id=3, kind="talk")[-1]
     assert said[0] == "reply"
     assert "tell-nobody" not in said[1]
 
@@ -219,6 +220,7 @@ def test_probabilities_of_a_scored_choice_are_noted() -> None:
     model = Scripted(lambda request: [1, 3])  # weights of the options
     run = Simulation(Vote(), Language(model, prompts)).run(1)
     assert notes(run, id=2) == [
+        ("call", "vote"),
         ("user", "Aged 70: no or yes?"),
         ("probabilities", "no 0.250, yes 0.750"),
     ]

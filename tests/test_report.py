@@ -262,12 +262,12 @@ NOTE = """addEventListener("load", () => {
 });"""
 
 
-def probed(folder: Path, width: int, tmp_path: Path) -> dict[str, Any]:
+def probed(folder: Path, width: int, tmp_path: Path, probe: str = PROBE) -> dict[str, Any]:
     page = write_report(folder).read_text(encoding="utf-8")
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
     catch = "window.errors = []; addEventListener('error', (e) => errors.push(e.message));"
     page = page.replace("<style>", f"<script>{catch}</script><style>", 1)
-    page = page.replace("</body>", f"<script>{PROBE}</script></body>")
+    page = page.replace("</body>", f"<script>{probe}</script></body>")
     # A frame may be as narrow as a phone; a window of the browser may not.
     frame = f'<iframe style="border:0" width="{width}" height="900" srcdoc="{html.escape(page)}">'
     copy = tmp_path / "probe.html"

@@ -73,7 +73,8 @@ def note_scores(
 
 
 def note_messages(observation: Observation, position: int, request: Request) -> None:
-    """Note the messages of a request, each under its role."""
+    """Note for which kind of decision or thought the model is called, and the messages by role."""
+    observation.note(position, "call", observation.kind)
     for message in request.messages:
         observation.note(position, message.role, message.content)
 

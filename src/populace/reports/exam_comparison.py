@@ -15,7 +15,7 @@ from populace.teams.metrics import metrics
 if TYPE_CHECKING:
     import polars as pl
 
-SCRIPTS = ("draw.js", "plot.js", "parts.js", "frontier.js", "dialogue.js", "exams.js")
+SCRIPTS = ("draw.js", "plot.js", "parts.js", "frontier.js", "talk.js", "dialogue.js", "exams.js")
 SHOWN = 40  # items whose conversations are on the page, those first on which the arms disagree
 WORDS = 1200  # characters of a text on the page; transcript.parquet has all of it
 RUN = (

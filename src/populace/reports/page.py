@@ -17,7 +17,9 @@ from populace.records import read
 from populace.records.files import write_atomically
 from populace.reports.payload import payload
 
-RUN = ("draw.js", "plot.js", "map.js", "panel.js", "parts.js", "page.js")
+RUN = (
+    "draw.js", "plot.js", "map.js", "panel.js", "parts.js", "talk.js", "transcript.js", "page.js",
+)  # fmt: skip
 
 
 def write_report(path: str | Path, out: str | Path | None = None) -> Path:

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
 
 MAX_AGENTS = 120  # drawn of one population
-MAX_LABELS = 8  # more different answers than this are texts, shown as examples
+MAX_LABELS = 8  # more different answers than this are shown as examples, as texts are
 MAX_TEXTS = 12
 LEVELS = 9  # shades of a numeric decision
 
 
-def panel_rasters(panel: pl.DataFrame, ticks: list[int]) -> list[dict[str, Any]]:
+def panel_rasters(
+    panel: pl.DataFrame,
+    ticks: list[int],
+    forms: Mapping[str, Mapping[str, str]],
+) -> list[dict[str, Any]]:
     """Return one raster (or some examples of texts) a population and kind of decision.
 
+    `forms` says by population and kind what is free text, however few different ones there are.
     A raster's `cells` hold one text an agent with one character a drawn tick: an index into
     `labels` (or a shade from 0 to 8 between `low` and `high`), "x" for no valid decision, "." for
     not asked.
     """
     kinds = panel.partition_by("population", "kind", as_dict=True, maintain_order=True)
-    return [_one(str(key[0]), str(key[1]), rows, ticks) for key, rows in sorted(kinds.items())]
+    return [
+        _one(population, kind, rows, ticks, forms.get(population, {}).get(kind) == "text")
+        for (population, kind), rows in sorted(kinds.items())
+    ]
 
 
-def _one(population: str, kind: str, rows: pl.DataFrame, ticks: list[int]) -> dict[str, Any]:
+def _one(
+    population: str, kind: str, rows: pl.DataFrame, ticks: list[int], text: bool
+) -> dict[str, Any]:
     import polars as pl
 
     shown: dict[str, Any] = {"population": population, "kind": kind}
     acted = rows.filter(pl.col("outcome").is_in(["acted", "fallback"]))
     labels = acted["label"].drop_nulls().unique().sort().to_list()
-    if len(labels) > MAX_LABELS:
+    if text or len(labels) > MAX_LABELS:
         return {**shown, "texts": _examples(acted)}
     if labels:
         code = pl.col("label").replace_strict(

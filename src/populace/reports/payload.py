@@ -10,6 +10,7 @@ from populace.kernel.answers import OUTCOMES
 from populace.records import Run
 from populace.reports.panel import panel_rasters
 from populace.reports.spending import failures, language_minds, spending
+from populace.reports.transcript import transcript
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,7 +58,8 @@ def payload(run: Run) -> dict[str, Any]:
         "minds": language_minds(run),
         "spend": spending(run),
         "failures": failures(run),
-        "panels": panel_rasters(run.panel, series.ticks),
+        "panels": panel_rasters(run.panel, series.ticks, manifest.get("kinds") or {}),
+        "transcript": transcript(run),
         "manifest": _finite(manifest),
     }
 

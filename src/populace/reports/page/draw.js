@@ -26,6 +26,12 @@ function number(value) {
   return value.toLocaleString("en", { maximumFractionDigits: Math.min(digits, 8) }).replace("-", "−");
 }
 
+// 1st, 2nd, 3rd, 4th, ..., 11th, 12th, 13th, ..., 21st
+function ordinal(n) {
+  const ending = Math.floor(n / 10) % 10 === 1 ? "th" : ["th", "st", "nd", "rd"][n % 10] || "th";
+  return `${number(n)}${ending}`;
+}
+
 function axisNumber(value, step) {
   const size = Math.abs(value);
   const scaled = [[1e9, "B"], [1e6, "M"], [1e3, "k"]].find(([unit]) => size >= unit * (unit === 1e3 ? 10 : 1));

@@ -121,9 +121,10 @@ function minds() {
 }
 
 function panels() {
-  if (!DATA.panels.length) return;
-  heading("A sample of agents");
-  for (const panel of DATA.panels) {
+  const shown = DATA.panels.filter((panel) => !(panel.texts && DATA.transcript)); // there they are whole
+  if (!shown.length) return;
+  heading(DATA.transcript && DATA.transcript.agents.length === DATA.transcript.among ? "Everybody's decisions" : "A sample of agents");
+  for (const panel of shown) {
     const title = DATA.casts.length > 1 ? `${panel.population}: ${panel.kind}` : panel.kind;
     if (panel.texts) {
       MAIN.append(el("h3", {}, title), table(["When", "Agent", "Policy", "Decision"],
@@ -154,9 +155,10 @@ function page() {
   else {
     if (DATA.charts.length) DATA.charts[0].wide = true;
     MAIN.append(grid(DATA.charts));
-    if (DATA.stride > 1) MAIN.append(el("p", { class: "note" }, `Every ${DATA.stride}th tick is drawn; the tables of the run hold all.`));
+    if (DATA.stride > 1) MAIN.append(el("p", { class: "note" }, `Every ${ordinal(DATA.stride)} tick is drawn; the tables of the run hold all.`));
     if (DATA.others.length) MAIN.append(el("details", {}, el("summary", {}, "Further measures"), grid(DATA.others)));
     interventions();
+    transcript();
     measures();
   }
   cast();

@@ -89,8 +89,18 @@ class Plot {
     if (this.spec.kind === "bar") this.drawBars(); else this.drawLines();
     this.drawReal();
     this.cross = svg("g", { class: "cross" });
-    this.svg.replaceChildren(...parts, this.drawEvents(first, last), this.marks, this.cross);
+    this.pins = svg("g", { class: "pin" });
+    this.svg.replaceChildren(...parts, this.pins, this.drawEvents(first, last), this.marks, this.cross);
+    this.pin(this.pinned);
     this.move(this.at);
+  }
+
+  // Mark a tick for good, where the cross-hair comes and goes.
+  pin(tick) {
+    this.pinned = tick;
+    if (!this.pins || tick === undefined) return;
+    const x = this.x(tick);
+    this.pins.replaceChildren(svg("line", { x1: x, x2: x, y1: this.box.top, y2: this.box.bottom }));
   }
 
   // What interventions did: a line at each tick, with its name where there is room.
