@@ -45,6 +45,7 @@ _HOME = {
     "Team": "teams",
     **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
     **dict.fromkeys(["Bandit", "QLearning", "Imitate", "Uniform"], "policies"),
+    **dict.fromkeys(["FastSlow", "Ticks", "Tokens", "Seconds"], "policies"),
 }
 
 __all__ = ["__version__", *_HOME]

@@ -58,9 +58,12 @@ class Answers:
         Index into `policies` of the mind that decided for each agent.
     policies : tuple of str
         Names of the cast's policies.
+    tokens : int64 array of shape (n,), or None
+        What each decision took of a model, read and written, reflections and plans not counted;
+        None from policies that do not say, and in what a world receives.
     """
 
-    __slots__ = ("agents", "outcome", "policies", "policy", "space", "values")
+    __slots__ = ("agents", "outcome", "policies", "policy", "space", "tokens", "values")
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Answers:
         space: Space | None = None,
         policy: NDArray[np.uint8] | None = None,
         policies: tuple[str, ...] = (),
+        tokens: NDArray[np.int64] | None = None,
     ) -> None:
         self.values = values
         self.outcome: Any = outcome
@@ -77,6 +81,7 @@ class Answers:
         self.space = space
         self.policy = policy
         self.policies = policies
+        self.tokens = tokens
 
     def __len__(self) -> int:
         return len(self.outcome)

@@ -130,7 +130,7 @@ class Asker:
         which: NDArray[Any],
         orders: Sequence[tuple[int, ...]],
         blanks: Sequence[str] = (),
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64]]:
         """Score a choice for the distinct prompts `which`, listing the options in each order.
 
         Returns
@@ -141,6 +141,8 @@ class Asker:
             The same for content-free inputs.
         outcome : uint8 array of shape (m,)
             Why a prompt has no answer in some order, or for lack of the content-free ones.
+        tokens : int64 array of shape (m,)
+            What a prompt took, the content-free ones not counted.
         """
         requests, choices = self.score_requests(observation, found, which, orders, blanks)
         m, k, each = len(which), len(choices), len(which) + len(blanks)
@@ -154,7 +156,8 @@ class Asker:
         outcome = _first_failure(went[:, :m])
         if (lost := _first_failure(went[:, m:].reshape(-1, 1))).any():
             outcome[outcome == Outcome.ACTED] = lost[0]
-        return table[:, :m], table[:, m:], outcome
+        tokens = _tokens(answered).reshape(len(orders), each)[:, :m].sum(axis=0)
+        return table[:, :m], table[:, m:], outcome, tokens
 
     async def samples(
         self,
@@ -163,8 +166,8 @@ class Asker:
         dealt: Deal,
         orders: Sequence[tuple[int, ...]],
         temperature: float,
-    ) -> tuple[Any, NDArray[np.uint8]]:
-        """Draw the samples of a deal; return their values and outcomes, of length s.
+    ) -> tuple[Any, NDArray[np.uint8], NDArray[np.int64]]:
+        """Draw the samples of a deal; return their values, outcomes and tokens, of length s.
 
         With several orders, each sample lists the options in one of them, by its number.
         """
@@ -189,7 +192,7 @@ class Asker:
                     why += ", and the reply was cut off at max_tokens"
                 text = answered[i].answer.text
                 self._fail(observation, Outcome.INVALID, sizes[i], requests[i], text, why)
-        return values, outcome
+        return values, outcome, _tokens(answered)
 
     def score_requests(
         self,
@@ -360,6 +363,11 @@ class Digests(Sequence[str]):
 
 def _label(observation: Observation, agent: int) -> Label:
     return Label(int(observation.ids[agent]), observation.kind, observation.tick)
+
+
+def _tokens(answered: Sequence[Answered]) -> NDArray[np.int64]:
+    """Return what each call read and wrote."""
+    return np.array([one.tokens_in + one.tokens_out for one in answered], np.int64)
 
 
 def _first_failure(went: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -53,18 +53,21 @@ class Probabilities:
     table : float64 array of shape (m, k)
         Rows sum to 1; a row without an answer holds NaN.
     outcome : uint8 array of shape (m,)
+    tokens : int64 array of shape (m,)
+        What each took, read and written, in all orders or samples; 0 for those not asked.
     """
 
     distinct: Distinct
     table: NDArray[np.float64]
     outcome: NDArray[np.uint8]
+    tokens: NDArray[np.int64]
 
     def draw(self, observation: Observation) -> Answers:
         """Return an answer an agent, drawn from its row by its own stream."""
         table = np.where(np.isnan(self.table), 1.0, self.table)  # drawn, and then not used
         index = self.distinct.index
         values = sampled(observation.random, table, index)
-        return Answers(values, self.outcome[index])
+        return Answers(values, self.outcome[index], tokens=self.tokens[index])
 
 
 class Language(Parametric):
@@ -226,7 +229,8 @@ class Language(Parametric):
 
     async def act(self, observation: Observation) -> Answers:
         if observation.kind not in self.prompts:
-            return Answers(None, Outcome.ABSTAINED)
+            none = np.zeros(len(observation), np.int64)
+            return Answers(None, Outcome.ABSTAINED, tokens=none)
         if self.mind is not None:
             return await self.mind.act(observation)
         return await self.decide(observation)
@@ -238,10 +242,10 @@ class Language(Parametric):
             return (await self.probabilities(observation)).draw(observation)
         space = observation.space
         found, dealt, orders = self._dealt(observation)
-        values, outcome = await self._asker.samples(
+        values, outcome, tokens = await self._asker.samples(
             observation, found, dealt, orders, self.temperature
         )
-        return Answers(space.take(values, dealt.of), outcome[dealt.of])
+        return Answers(space.take(values, dealt.of), outcome[dealt.of], tokens=tokens[dealt.of])
 
     def _dealt(self, observation: Observation) -> tuple[Distinct, Deal, list[tuple[int, ...]]]:
         found = self.prompts.distinct(observation, kept_apart(observation.space))
@@ -317,14 +321,16 @@ class Language(Parametric):
         which = np.arange(len(found)) if which is None else np.asarray(which)
         orders = rotations(space, self.orders)
         if self.model.capabilities.score:
-            some, went = await self._scored(observation, found, which, orders)
+            some, went, took = await self._scored(observation, found, which, orders)
         else:
-            some, went = await self._counted(observation, found, which, orders)
+            some, went, took = await self._counted(observation, found, which, orders)
         table = np.full((len(found), len(space.options)), np.nan)
         outcome = np.full(len(found), Outcome.ABSTAINED, np.uint8)
         good = went == Outcome.ACTED
         table[which[good]], outcome[which] = some[good], went
-        return Probabilities(found, table, outcome)
+        tokens = np.zeros(len(found), np.int64)
+        tokens[which] = took
+        return Probabilities(found, table, outcome, tokens)
 
     async def fit(self, observation: Observation, target: ArrayLike) -> Fitted:
         """Fit slope and level to known decisions (see `Fitted.fit`), and use them from now on.
@@ -361,17 +367,19 @@ class Language(Parametric):
         found: Distinct,
         which: NDArray[Any],
         orders: list[tuple[int, ...]],
-    ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64]]:
         calibration = self.calibration.get(observation.kind)
         blanks = self._blanks(observation.kind)
-        tables, empty, went = await self._asker.scores(observation, found, which, orders, blanks)
+        tables, empty, went, tokens = await self._asker.scores(
+            observation, found, which, orders, blanks
+        )
         if blanks:
             tables = np.stack([content_free(t, b) for t, b in zip(tables, empty, strict=True)])
         table = tables.mean(axis=0)
         table /= table.sum(axis=1, keepdims=True)
         if isinstance(calibration, Fitted):
             table = calibration.apply(table)
-        return tempered(table, self.temperature), went
+        return tempered(table, self.temperature), went, tokens
 
     async def _counted(
         self,
@@ -379,14 +387,15 @@ class Language(Parametric):
         found: Distinct,
         which: NDArray[Any],
         orders: list[tuple[int, ...]],
-    ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64]]:
         """Return frequencies among the samples that came to a decision; without any, why not."""
         assert isinstance(observation.space, Choice)
         digests = self._asker.digests(observation, found)
         dealt = every_sample(found.first, found.sizes, digests, which, self.most)
-        values, went = await self._asker.samples(
+        values, went, tokens = await self._asker.samples(
             observation, found, dealt, orders, self.temperature
         )
+        tokens = tokens.reshape(len(which), self.most).sum(axis=1)
         counts = np.zeros((len(which), len(observation.space.options)))
         acted = went == Outcome.ACTED
         np.add.at(counts, (np.repeat(np.arange(len(which)), self.most)[acted], values[acted]), 1.0)
@@ -394,7 +403,7 @@ class Language(Parametric):
         counts[none] = 1.0
         first = went.reshape(len(which), self.most)[:, 0]
         outcome = np.where(none, first, np.uint8(Outcome.ACTED))
-        return counts / counts.sum(axis=1, keepdims=True), outcome
+        return counts / counts.sum(axis=1, keepdims=True), outcome, tokens
 
     def validate(self, observation: Observation) -> None:
         """Check the prompt of this kind against what is shown and asked, once for each form of it.

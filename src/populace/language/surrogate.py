@@ -181,9 +181,10 @@ class Surrogate:
         audited = self._audits(observation, found, foretold)
         asked = np.union1d(np.flatnonzero(~known & ~foretold), audited).astype(np.intp)
         errors: list[float] = []
+        tokens = np.zeros(len(found), np.int64)
         if len(asked):
             answer = await self.of.probabilities(observation, found, asked)
-            good = answer.outcome == Outcome.ACTED
+            good, tokens = answer.outcome == Outcome.ACTED, answer.tokens
             hit = [i for i in audited.tolist() if good[i]]  # an agent drawn twice counts twice
             errors = distance(table[hit], answer.table[hit]).tolist() if hit else []
             table[good] = answer.table[good]
@@ -215,7 +216,7 @@ class Surrogate:
         )
         if memory.errors and not memory.trusted:
             memory.errors.clear()
-        return Probabilities(found, table, outcome).draw(observation)
+        return Probabilities(found, table, outcome, tokens).draw(observation)
 
     # -- steps of an ask -------------------------------------------------------------------------
 

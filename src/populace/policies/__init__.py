@@ -1,7 +1,9 @@
 """Ready-made minds."""
 
 from populace.policies.bandit import Bandit
+from populace.policies.clocks import Seconds, Ticks, Tokens
 from populace.policies.fallback import Fallback
+from populace.policies.fastslow import FastSlow
 from populace.policies.habit import Habit
 from populace.policies.human import Human
 from populace.policies.imitate import Imitate
@@ -14,12 +16,16 @@ from populace.policies.utility import Utility
 __all__ = [
     "Bandit",
     "Fallback",
+    "FastSlow",
     "Habit",
     "Human",
     "Imitate",
     "Learned",
     "QLearning",
     "Rule",
+    "Seconds",
+    "Ticks",
+    "Tokens",
     "Uniform",
     "Utility",
 ]

@@ -34,9 +34,10 @@ class Fallback(Around):
         raw = self.policy.act(observation)
         raw = await raw if inspect.isawaitable(raw) else raw
         values, outcome = settle(raw, space, n, f"{observation.kind!r}")
+        tokens = raw.tokens if isinstance(raw, Answers) else None
         lost = np.flatnonzero((outcome != Outcome.ACTED) & (outcome != Outcome.FALLBACK))
         if not len(lost):
-            return Answers(values, outcome)
+            return Answers(values, outcome, tokens=tokens)
         rest = observation.part(lost, draws="fallback")
         raw = self.to.act(rest)
         raw = await raw if inspect.isawaitable(raw) else raw
@@ -46,7 +47,10 @@ class Fallback(Around):
         space.put(merged, slice(None), values)
         space.put(merged, lost[decided], space.take(other, decided))
         outcome[lost[decided]] = Outcome.FALLBACK
-        return Answers(merged, outcome)
+        if isinstance(raw, Answers) and raw.tokens is not None:  # both were asked
+            tokens = np.zeros(n, np.int64) if tokens is None else tokens.copy()
+            tokens[lost] += raw.tokens
+        return Answers(merged, outcome, tokens=tokens)
 
     def inner(self) -> tuple[Policy, Policy]:
         """Return both."""

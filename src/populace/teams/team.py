@@ -145,7 +145,9 @@ class Team:
         work = await self.decide(observation, None, path, keep)
         for said in work.rows:
             self._rows += said
-        return answered(work.decided, observation.space)
+        answers = answered(work.decided, observation.space)
+        answers.tokens = np.array(work.tokens, np.int64).reshape(-1, 2).sum(axis=1)
+        return answers
 
     async def decide(
         self,

@@ -232,11 +232,13 @@ class Mind:
             return await self.language.decide(filled.observation)
         space, fits = filled.observation.space, np.flatnonzero(filled.fits)
         values, outcome = space.empty(len(filled.fits)), np.full(len(filled.fits), Outcome.FAILED)
+        tokens = np.zeros(len(filled.fits), np.int64)
         if len(fits):
             some = await self.language.decide(filled.observation.part(fits))
             space.put(values, fits, some.values)
             outcome[fits] = some.outcome
-        return Answers(values, outcome)
+            tokens[fits] = 0 if some.tokens is None else some.tokens
+        return Answers(values, outcome, tokens=tokens)
 
     def _note(self, filled: Filled, language: Language | None = None) -> None:
         self.counts["left_out"] += filled.left_out
