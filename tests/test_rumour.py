@@ -194,6 +194,32 @@ def test_a_cascade_on_a_configuration_network_has_the_progeny_of_its_degrees() -
     assert np.abs(share - law).max() < bound + met
 
 
+def test_one_in_so_many_claims_dies_out_as_the_branching_process_does() -> None:
+    """Above the threshold it stays small with the chance of extinction, or else takes the bulk."""
+    n, groups, degree, mean = 800, 800, 6.0, 1.8
+    world = played(
+        people=n,
+        degree=degree,
+        manipulated=1,
+        guardians=0.0,
+        transmission=mean / degree,
+        communities=groups,
+        **ONCE,
+    )
+    sizes = world.cascades()["size"]
+    assert len(sizes) == groups
+    small = sizes < 100  # of Borel's law that reach it: below (m e^(1 - m))^100 = 2e-9
+    assert (sizes[~small] > n / 2).all()
+    offspring = stats.binom.pmf(np.arange(60), n - 1, mean / (n - 1))
+    q = extinction(offspring / offspring.sum())
+    assert abs(small.mean() - q) < 5 * math.sqrt(q * (1 - q) / groups) + 10 / n
+    bulk = reach_by_round(poisson(degree), mean / degree, 1e-9, 2000)[-1]
+    # the giant component's variance is n b (1 - b) / (1 - m (1 - b))^2 (Stepanov 1970)
+    deviation = math.sqrt(bulk * (1 - bulk)) / (1 - mean * (1 - bulk))
+    error = 5 * deviation / math.sqrt(n * np.count_nonzero(~small))
+    assert abs(sizes[~small].mean() / n - bulk) < error + 10 / n
+
+
 def test_the_final_number_in_small_groups_is_that_of_reed_and_frost() -> None:
     """Exactly: P(j of m catch it) = C(m, j) q^((m - j)(j + a)) less smaller ends (Ball 1986)."""
     m, p, groups = 9, 0.15, 4000

@@ -151,6 +151,7 @@ class Rumour(World):
                 f"expected at most {people} manipulated and guardians, got {manipulated} and "
                 f"{watching}",
                 where="Rumour",
+                mend="lower one of them, or raise people",
             )
         total = people * communities
         self.people = Population(
