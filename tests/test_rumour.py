@@ -492,6 +492,16 @@ def test_a_belief_lasts_as_long_as_what_is_remembered() -> None:
         assert world.people.convinced[4]
 
 
+def test_an_attack_ends_with_the_talk() -> None:
+    run = Simulation(
+        world := Rumour(500, attack=9, rounds=4, later=2, retention=1.0, manipulated=20),
+        world.policies()["gullible"],
+        seed=2,
+    ).run(20)
+    assert (world.ended, world.over, world.round) == (4, 4, 6)
+    assert run.metrics["persistence"].to_list() == [None] * 3 + [1.0] * 3
+
+
 def test_memories_that_do_not_fade_keep_the_belief_after_the_attack() -> None:
     run = Simulation(
         world := Rumour(2000, later=8, retention=1.0), world.policies()["sceptic"], seed=2

@@ -180,7 +180,8 @@ class Rumour(World):
         self.attack, self.rounds, self.later = attack, rounds, later
         self.claim, self.truth, self.letters = claim, truth, letters
         self.chat = Chat(names(people) * communities if talk else (), lines)
-        self.round, self.over = 0, 0  # the round in which the talk ended; 0 while it goes on
+        self.round = 0
+        self.ended = self.over = 0  # rounds in which the attack and the talk ended; 0 until then
         self.sent = self.arrived = 0
         self._roots = np.empty(0, np.int64)
         self._sizes, self._depths = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -243,13 +244,13 @@ class Rumour(World):
             people.heard,
         )
         await self._conclude(minds)
-        if self.round == self.attack:
-            people.attacked[:] = (people.belief == CLAIM) & (people.role == BENIGN)
-        if not self.over and (
-            self.round >= self.rounds or (not self.sent and self.round >= self.attack)
-        ):
+        silent = not self.sent and self.round >= self.attack
+        if not self.over and (silent or self.round >= self.rounds):
             self.over = self.round
             self.chat.clear()
+        if not self.ended and (self.over or self.round >= self.attack):
+            self.ended = self.round
+            people.attacked[:] = (people.belief == CLAIM) & (people.role == BENIGN)
 
     # -- the two halves of a round ---------------------------------------------------------------
 
@@ -418,7 +419,7 @@ class Rumour(World):
             "believing": By("role", share[:, CLAIM]),
             "sent": self.sent,
             "arrived": self.arrived,
-            "persistence": still / then if then and self.round >= self.attack else None,
+            "persistence": still / then if then else None,
             "largest": int(self._sizes.max(initial=0)),
             "depth": int(self._depths.max(initial=0)),
         }
