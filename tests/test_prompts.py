@@ -8,11 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from populace import Call, Choice, Number, Pick, Population, Prompts, Record, Text, ToolCall
+from populace import (
+    Call,
+    Choice,
+    Language,
+    Number,
+    Pick,
+    Population,
+    Prompts,
+    Record,
+    Text,
+    ToolCall,
+)  # fmt: skip
 from populace.errors import PromptError, SpaceError
 from populace.kernel.schema import json_schema
 from populace.language.distinct import rows
 from populace.language.reading import raw_column, read
+from populace.language.scripted import Scripted
 from populace.language.template import Template
 from populace.language.wording import Wording
 from populace.testing import observe
@@ -95,6 +107,27 @@ def test_data_cannot_change_the_prompt_around_them(word, other):
     assert lines[0][9:] == Wording().clean(word)
     assert "<|" not in text
     assert "|>" not in text
+
+
+@given(NASTY | st.text(" \n\tab\u3000\xa0é", max_size=12), st.booleans())
+def test_texts_that_need_no_cleaning_are_told_rightly(text, lines):
+    """The words that a text is cleaned to, character by character."""
+    from populace.language.wording import _CONTROL
+
+    kept = ["\n" if c == "\n" and lines else " " if _CONTROL.match(c) else c for c in text]
+    parts = "".join(kept).split("\n") if lines else ["".join(kept)]
+    said = "\n".join(" ".join(part.split()) for part in parts)
+    expected = said.replace("<|", "< |").replace("|>", "| >")
+    assert Wording(lines=lines, limit=999).clean(text) == expected
+
+
+@given(st.lists(st.tuples(NASTY, NASTY), max_size=4), NASTY)
+def test_many_texts_of_a_template_are_those_one_by_one(rows, common):
+    template = Template("{a}|{b}{{{a}{c}-")
+    columns = {"a": [a for a, _ in rows], "b": [b for _, b in rows], "c": common}
+    each = [template.fill({"a": a, "b": b, "c": common}) for a, b in rows]
+    assert template.fill_all(columns, len(rows)) == each
+    assert Template("so").fill_all({}, 2) == ["so", "so"]
 
 
 @given(NASTY, st.integers(1, 30), st.booleans())
@@ -472,6 +505,25 @@ def test_a_choice_is_read_from_its_words_and_nothing_is_guessed():
     for text in ("", "home", "stay at home or go out", "I would go out", "0", '{"answer": 0}',
                  '{"answer": "stay at home", "answer2": 1}', "[" * 100_000):  # fmt: skip
         assert read(text, space, words) is None
+
+
+def test_bounds_that_agents_have_in_common_are_one_schema():
+    high = np.array([5.0, 7.0, 5.0, 7.0, 9.0])
+    spaces = [
+        Number(0, high),
+        Number(-high, high, integer=True),
+        Pick(np.array([[0, 1], [2, 1], [0, 1], [2, 1], [2, -1]])),
+        Record(a=Number(0, high), b=Text(9)),
+    ]
+    asker = Language(Scripted({}), {"kind": {"k": {"agent": "{x}"}}})._asker
+    for space in spaces:
+        o = observe("k", 5, space, x=np.arange(5))
+        found = asker.prompts.distinct(o)
+        each = [json_schema(space.part([i])) for i in found.first.tolist()]
+        schemas = asker.schemas(o, found)
+        assert schemas == each
+        assert len({id(schema) for schema in schemas}) == 3
+        assert len({*asker.digests(o, found)}) == 5
 
 
 def test_schemas_say_bounds_and_candidates():

@@ -143,6 +143,7 @@ class _Round:
         self.bill = Bill(self.model, calls.resources, choices, calls.timeout)
         self.names = Names(self.model.identity, choices)
         self.results = [Answered(Outcome.FAILED)] * len(requests)
+        self._first: dict[str, int] = {}  # whose request under this key is the first
 
     # -- many at a time --------------------------------------------------------------------------
 
@@ -180,26 +181,30 @@ class _Round:
     async def _part(self, part: Sequence[int]) -> None:
         open_ = list(part)
         asked: dict[int, Canonical] = {}
-        again: list[int] = []
+        twins: list[tuple[int, int]] = []  # the same request again, and the first of them
         if self.batched is not None:
+            open_ = []
             forms = [self.names(self.requests[i]) for i in part]
-            open_, new = [], set()
             for i, form, record in zip(part, forms, self.batched.known(forms), strict=True):
                 if record is not None:
                     self._take(i, record, False)
-                elif form.key in new:
-                    again.append(i)  # by then it is on file
+                elif form.key in self._first:
+                    twins.append((i, self._first[form.key]))
                 else:
-                    asked[i] = form
-                    new.add(form.key)
+                    self._first[form.key], asked[i] = i, form
                     open_.append(i)
         reserved = self.bill.reserved([self.requests[i] for i in open_]) if open_ else None
-        if reserved is None:
-            again = sorted(open_ + again)
-        else:
+        if reserved is not None:
             await self._send(open_, asked, reserved)
-        for i in again:
-            await self.one(i)
+        else:
+            for i in open_:
+                await self.one(i)
+        for i, before in twins:
+            error = self.results[before].error
+            if isinstance(error, ModelError) and not isinstance(error, ModelRefused):
+                self._fail(i, error, False)
+            else:
+                await self.one(i)  # on file by now
 
     async def _send(
         self, which: Sequence[int], asked: Mapping[int, Canonical], reserved: Reserved
