@@ -555,6 +555,29 @@ def test_prompt_check_on_the_command_line(tmp_path, monkeypatch):
         assert says in failed.stderr
 
 
+def test_memories_and_plan_are_known_to_the_prompt_check(tmp_path, monkeypatch):
+    """A mind without memories is the default; what it remembers can be varied as any column."""
+    model = Analytic(lambda m, c: [1, 3 if "ill" in m[-1].content else 1])
+    monkeypatch.setattr(prompting, "open_named", lambda name, progress: model)
+    file = tmp_path / "go.toml"
+    file.write_text(
+        '[kind.go]\nagent = "{memories} {plan} {age}"\noptions = {no = "n", yes = "y"}\n'
+        '[memory.news]\ntext = "News: {words}"\n'
+    )
+    given = ["prompt", "check", str(file), "--model", "mine", "--grid", "age=1,2"]
+    plain = CliRunner().invoke(main, given)
+    assert plain.exit_code == 0, plain.output
+    assert "P(yes): mean 0.500" in plain.output
+    varied = CliRunner().invoke(main, [*given, "--grid", "memories=- I was well,- I was ill"])
+    assert "memories from - I was well to - I was ill raises P(yes) by 0.250" in varied.output
+
+
+def test_memories_in_the_prompts_of_a_mind_without_a_memory_are_told():
+    prompts = {"kind": {"go": {"agent": "{memories} Go?"}}}
+    with pytest.raises(PromptError, match=r"\{memories\} is filled in by a memory.*has none"):
+        answer(Language(Analytic(), prompts), go())
+
+
 def test_a_model_that_knows_its_own_time_is_not_billed_for_waiting():
     class Timed(Analytic):
         async def score(self, requests, choices):

@@ -15,7 +15,7 @@ from populace.cli.progress import fetching
 from populace.cli.speaking import open_named
 from populace.kernel.errors import ParameterError, PromptError, nearest
 from populace.language.check import PromptCheck, check_prompt
-from populace.language.kinds import KindPrompt
+from populace.language.kinds import RECALLED, KindPrompt
 from populace.language.prompts import Prompts
 from populace.language.wording import Wording
 
@@ -110,7 +110,8 @@ def _grid(prompts: Prompts, kind: KindPrompt, settings: tuple[str, ...]) -> dict
     missing = []
     for name in columns:
         if name not in grid:
-            grid[name] = _told_apart(prompts.wording_of(name))
+            nothing = name in RECALLED  # as of a mind that remembers nothing yet
+            grid[name] = [""] if nothing else _told_apart(prompts.wording_of(name))
         if not grid[name]:
             missing.append(name)
     if missing:

@@ -11,6 +11,8 @@ from populace.language.template import Template
 
 MADE = ("persona", "options", "schema")
 """Fields that are made from the prompt and the space, not columns."""
+RECALLED = ("memories", "plan")
+"""Columns that no world shows: a mind with a memory fills them in."""
 
 _KEYS = (
     "system",

@@ -10,7 +10,6 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
@@ -25,11 +24,20 @@ from populace.kernel.observation import Observation
 from populace.kernel.schema import json_schema, own_bounds
 from populace.kernel.spaces import Choice, Record, Space, Text
 from populace.language.distinct import rows
-from populace.language.kinds import MADE, KindPrompt, check_known, read_kind, read_remembered
+from populace.language.kinds import (
+    MADE,
+    RECALLED,
+    KindPrompt,
+    check_known,
+    read_kind,
+    read_remembered,
+)
 from populace.language.model import Message
 from populace.language.reading import raw_column, read
 from populace.language.template import joined
 from populace.language.wording import Wording
+
+_WHOLE = 1_000_000  # characters: memories are cut to the window by tokens, not here
 
 
 @dataclass(frozen=True)
@@ -188,12 +196,6 @@ class Prompts:
     def __repr__(self) -> str:
         return f"Prompts({', '.join(self.kinds)}, sha256 {self.digest[:12]})"
 
-    def worded(self, **wording: Wording) -> Prompts:
-        """Return the same prompts with the wording of some columns, unless they have one."""
-        other = copy(self)
-        other.wording = {**wording, **self.wording}
-        return other
-
     def kind(self, name: str) -> KindPrompt:
         """Return the prompt of a kind, or raise PromptError with the nearest match."""
         if name not in self.kinds:
@@ -213,6 +215,13 @@ class Prompts:
         """
         prompt, shown = self.kind(kind), list(columns)
         where = f"{self.where}, [kind.{kind}]"
+        for name in RECALLED:
+            if name in (*prompt.own, *prompt.common) and name not in shown:
+                raise PromptError(
+                    f"{{{name}}} is filled in by a memory, and this mind has none",
+                    where=where,
+                    mend="Language(..., memory=Memory(...)), in a cast file memory = true",
+                )
         prompt.agent.check([*shown, *MADE], f"{where} agent")
         for part in ("system", "shared"):
             getattr(prompt, part).check([*shown, "options", "schema"], f"{where} {part}")
@@ -352,6 +361,8 @@ class Prompts:
 
     def wording_of(self, name: str) -> Wording:
         """Return how a column is said, as declared or by default."""
+        if name in RECALLED:
+            return self.wording.get(name) or Wording(lines=True, limit=_WHOLE)
         return self.wording.get(name) or Wording(where=f"column {name!r}")
 
     def _common(self, name: str, observation: Observation) -> str:

@@ -28,13 +28,11 @@ from populace.language.model import Label, Message, Request
 from populace.language.noting import note_recalled
 from populace.language.reading import read
 from populace.language.template import Template
-from populace.language.wording import Wording
 
 if TYPE_CHECKING:
     from populace.language.policy import Language
 
 PARTS: Final = ("observation", "reflection", "planning")
-_LONG: Final = Wording(lines=True, limit=1_000_000)
 _RATING: Final = Number(1, 10)
 _SAID: Final = Text(100_000)
 
@@ -110,8 +108,6 @@ class Mind:
                 where=language.prompts.where,
                 mend='add a table [memory.KIND] with text = "..." for an ask or tell',
             )
-        language.prompts = language.prompts.worded(memories=_LONG, plan=_LONG)
-        language._asker.prompts = language.prompts
         self.language, self.memory, self.without = language, kept, tuple(without)
         self.observes = "observation" not in without
         self.reflect = None if "reflection" in without else made(Reflect, reflect)
