@@ -394,6 +394,14 @@ def test_a_newcomer_has_the_mind_of_its_seat_or_of_its_teacher() -> None:
     assert shares["teacher"] == {"keep": 12, "give": 0}  # who keeps has most, before all who give
 
 
+def test_the_records_follow_every_generation() -> None:
+    world = Donor(generations=4, rounds=4)
+    run = Simulation(world, seed=1).run(16)
+    assert set(run.panel["id"]) == set(range(12 + 3 * 6))
+    assert (run.panel["kind"] == "strategy").sum() == 12 + 3 * 6
+    assert (run.panel["kind"] == "donate").sum() == 16 * 6
+
+
 # -- words ---------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,16 @@ def mixed(records: Records) -> Simulation:
     return Simulation(Mixed(), Cast({"half": lambda o: 0.5}, {"half": 1}), records=records)
 
 
+def test_a_panel_of_everybody_takes_in_who_is_born() -> None:
+    """The dead are no more, newborns take their places; a panel of some stays as it was drawn."""
+    run = mixed(Records(panel=6, columns=["x"])).run(3)
+    for table in (run.panel, run.states):
+        seen = table.group_by("tick").agg(pl.col("id").unique().sort()).sort("tick")["id"]
+        assert seen.to_list()[0] == [0, 1, 2, 3, 4, 5]
+        assert seen.to_list()[2] == [1, 2, 3, 4, 5, 6]
+    assert 6 not in mixed(Records(panel=[0, 1, 2])).run(3).panel["id"]
+
+
 def test_kinds_texts_and_the_dead() -> None:
     run = mixed(Records(panel=[0, 2], columns=["word", "x"], kinds="two", measures="late")).run(3)
     assert set(run.panel["kind"]) == {"two"}

@@ -216,6 +216,37 @@ def test_a_stand_in_remembers_what_it_was_told_meanwhile() -> None:
     assert run.panel.filter(id=2)["value"].to_list() == [0.0, 1.0, 2.0, 3.0]
 
 
+def test_newborns_have_the_deputy_that_the_shares_would_have_given() -> None:
+    """Two runs by the same shares, one with everybody in the hands of a person who says nothing."""
+
+    class Town(World):
+        def __init__(self) -> None:
+            self.people = Population(20, capacity=60)
+
+        async def step(self, minds: Any) -> None:
+            self.people.remove(self.people.everyone.rows[:5])
+            self.people.add(5, mind=self.mind)
+            asked = await minds.ask("go", self.people, Number(0, 1))
+            self.went = asked.values.copy()
+
+    rules = {"a": Rule(go=lambda o: 0), "b": Rule(go=lambda o: 1)}
+    shares, went = {"a": 1, "b": 1}, []
+    for person in (False, True):
+        town = Town()
+        town.mind = 2 if person else 255  # the person's; nobody's yet
+        human = Fallback(Human(script={}, seats=20), to=Deputies(rules, shares))
+        minds = {**rules, "human": human} if person else rules
+        everybody = {"human": slice(None)} if person else {}
+        simulation = Simulation(town, Cast(minds, shares, everybody), seed=4)
+        rows = []
+        for _ in range(6):
+            simulation.run(1)
+            rows.append(town.went.tolist())
+        went.append(rows)
+    assert went[0] == went[1]
+    assert {0.0, 1.0} == set(went[0][-1])
+
+
 def test_shares_of_deputies_must_name_policies() -> None:
     rule = Rule(go=lambda o: 0)
     for shares in ({}, {"b": 1}, {"a": 0}):

@@ -189,8 +189,7 @@ class Cast:
             raise CastError(
                 f"{len(born)} newborn agents of {people.name!r} have no policy", mend="give shares="
             )
-        stream = self._streams.stream(f"cast/{people.name}/born")
-        born[COLUMN] = stream.choice(born.ids, self.shares).astype(np.uint8)
+        born[COLUMN] = of_newborns(born.ids, self.shares, self._streams, people.name)
 
     def groups(self, part: Part) -> list[Group]:
         """Split a part by policy, in the order of `names`; parts of one policy are not copied."""
@@ -290,6 +289,13 @@ class Cast:
             if self.shares is None
             else dict(zip(self.names, self.shares.tolist(), strict=True)),
         }
+
+
+def of_newborns(
+    ids: NDArray[np.uint32], shares: NDArray[np.float64], streams: Streams, population: str
+) -> NDArray[np.uint8]:
+    """Return an index into `shares` for each newborn of a population, each by its own draw."""
+    return streams.stream(f"cast/{population}/born").choice(ids, shares).astype(np.uint8)
 
 
 def by_shares(part: Part, shares: NDArray[np.float64], streams: Streams) -> NDArray[np.uint8]:

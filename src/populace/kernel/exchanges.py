@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.exchange import aligned
-from populace.kernel.population import Part
+from populace.kernel.population import Part, Population
 
 if TYPE_CHECKING:
     from populace.kernel.minds import PanelRows
@@ -89,6 +89,17 @@ def exchange(
     shown = {name: np.array(here.gather(name)) for name in see}
     shown |= {name: v[places] if aligned(v) else v for name, v in given.items()}
     return Exchange(part.population.name, kind, turn, here.ids, shown, Notes(here.ids))
+
+
+def followed(people: Population, panel: NDArray[np.uint32], everybody: bool) -> NDArray[np.uint32]:
+    """Return the ids of a panel as it is now, sorted.
+
+    A panel that was `everybody` at the start keeps its size: those born later take the places of
+    the dead, the oldest first.
+    """
+    if not everybody or not people._births:
+        return panel
+    return np.asarray(np.sort(people.ids)[: len(panel)])
 
 
 def places_of(part: Part, panel: NDArray[np.uint32]) -> NDArray[np.intp]:

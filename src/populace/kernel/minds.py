@@ -22,7 +22,7 @@ from populace.kernel.exchange import (
     missing_decision,
     writable,
 )
-from populace.kernel.exchanges import Exchange, exchange, places_of
+from populace.kernel.exchanges import Exchange, exchange, followed, places_of
 from populace.kernel.observation import Observation
 from populace.kernel.population import Part, Population
 from populace.kernel.spaces import Space, Text
@@ -31,6 +31,7 @@ from populace.kernel.streams import Stream, Streams
 Turns = Literal["fixed", "reversed", "random", "together"]
 
 REQUIRED: Any = object()  # missing=: no decision is an error
+_NOBODY = np.empty(0, np.uint32)
 _TOLD = Text()  # the space of a tell, which expects no answer
 
 
@@ -83,6 +84,8 @@ class Minds:
         self._turns = turns
         self.took_turns = False
         self._panel = dict(panel or {})
+        bound = {n: c._population for n, c in self._casts.items() if c._population is not None}
+        self._everybody = {n for n, p in bound.items() if len(self._panel.get(n, ())) == len(p)}
         self.kept = set(kept)  # populations of whose panel all exchanges are kept
         self.forms: dict[str, dict[str, str]] = {}  # what is asked, by population and kind
         self._turn = 0
@@ -382,13 +385,19 @@ class Minds:
             row.outcomes[Outcome.ACTED] += len(outcome)
         row.seconds += seconds
 
+    def panel(self, people: Population) -> NDArray[np.uint32]:
+        """Return the ids of the agents of a population that are followed now, sorted."""
+        name = people.name
+        ids = self._panel.get(name)
+        return _NOBODY if ids is None else followed(people, ids, name in self._everybody)
+
     def _exchange(
         self, kind: str, part: Part, see: Sequence[str], given: Mapping[str, Any]
     ) -> Exchange | None:
         """Begin to keep what passes between the world and the panel's agents, if that is kept."""
         if part.population.name not in self.kept:
             return None
-        panel = self._panel[part.population.name]
+        panel = self.panel(part.population)
         begun = exchange(part, panel, kind, self._turn, see, given)
         if begun is not None:
             self._turn += 1
@@ -399,8 +408,8 @@ class Minds:
         """Keep the decisions of the panel's agents."""
         part = answers.agents
         assert part is not None
-        panel = self._panel.get(part.population.name)
-        if panel is None or not len(panel) or not len(part):
+        panel = self.panel(part.population)
+        if not len(panel) or not len(part):
             return
         places = places_of(part, panel)
         if not len(places):

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Answers, Outcome, settle
-from populace.kernel.cast import by_shares
-from populace.kernel.errors import CastError, PolicyError
+from populace.kernel.cast import by_shares, of_newborns
+from populace.kernel.errors import CastError
 from populace.kernel.observation import Observation
 from populace.kernel.policy import Policy
 from populace.kernel.population import Population
@@ -21,9 +21,9 @@ from populace.kernel.streams import Streams
 class Deputies:
     """Policies of a cast that stand in for agents cast by hand, as in ``Fallback(human, to=...)``.
 
-    Whose deputy is which follows `shares` by the draw that casts a population: with the shares of
-    the cast, each agent has the policy that it would have had. The policies remain the cast's own:
-    it starts, equips and closes them.
+    Whose deputy is which follows `shares` by the draws that cast a population and its newborns:
+    with the shares of the cast, each agent has the policy that it would have had. The policies
+    remain the cast's own: it starts, equips and closes them.
 
     Parameters
     ----------
@@ -45,10 +45,12 @@ class Deputies:
             raise CastError(f"expected shares of {', '.join(policies)}, got {dict(shares)}")
         self.shares: NDArray[np.float64] = weights / weights.sum()
         self._codes: dict[str, NDArray[np.uint8]] = {}
+        self._streams: Streams | None = None
 
     def start(self, population: Population, streams: Streams) -> None:
         """Find who stands in for whom."""
         self._codes[population.name] = by_shares(population.everyone, self.shares, streams)
+        self._streams = streams
 
     async def act(self, observation: Observation) -> Answers:
         space, n = observation.space, len(observation)
@@ -71,10 +73,12 @@ class Deputies:
                     await result
 
     def _groups(self, observation: Observation) -> list[tuple[str, Policy, NDArray[np.intp]]]:
-        ids, known = observation.ids, self._codes[observation.agents.population.name]
-        if len(ids) and ids.max() >= len(known):
-            raise PolicyError(f"agent {ids.max()} was born later and has none", where="Deputies")
-        codes = known[ids]
+        name, ids = observation.agents.population.name, observation.ids
+        known, born = self._codes[name], ids >= len(self._codes[name])
+        codes = known[np.where(born, 0, ids)]
+        if born.any():
+            assert self._streams is not None
+            codes[born] = of_newborns(ids[born], self.shares, self._streams, name)
         named = enumerate(self.policies.items())
         groups = [(name, policy, np.flatnonzero(codes == i)) for i, (name, policy) in named]
         return [group for group in groups if len(group[2])]

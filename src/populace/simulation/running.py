@@ -424,7 +424,8 @@ class Simulation:
         """Return the columns of the panel that the records take of this tick."""
         if not self.records.columns or not self.records.takes(self.tick):
             return ()
-        return self.records.states(self.populations, self._watched)
+        panel = {name: self._minds.panel(people) for name, people in self.populations.items()}
+        return self.records.states(self.populations, panel)
 
     def _must_stop(self) -> str:
         """Return why the run must stop at this tick's end, or nothing."""
