@@ -91,8 +91,8 @@ def test_what_is_kept_is_what_the_minds_were_shown() -> None:
         assert told["day"] == expected["day"]
         assert told["fair"] == ("yes" if expected["fair"] else "no")
         assert told["known"] == (None if agent % 2 else 3.0)
-        assert told["names"] == "('a', 'b')"
-        assert told["pair"] == str([2 * agent, 2 * agent + 1])
+        assert told["names"] == "a, b"
+        assert told["pair"] == f"{2 * agent}, {2 * agent + 1}"
         assert told["said"] == f"word {agent}"
     # decisions are those of the panel, in the same words
     columns = ["tick", "id", "kind", "policy", "outcome", "value", "label"]

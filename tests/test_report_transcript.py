@@ -94,15 +94,19 @@ def test_what_members_of_a_team_said_stands_with_its_decision() -> None:
     assert [row["member"] is None for row in said] == [False, False, False, True]
 
 
-def test_whole_agents_are_shown_where_there_is_no_room_for_all(
+def test_whole_agents_and_whole_ticks_are_shown_where_there_is_no_room_for_all(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = read(folder)
-    for most, agents, rows in ((60, 5, 60), (59, 4, 48), (12, 1, 12), (7, 1, 7)):
+    run = read(folder)  # 3 ticks of 5 agents, 4 rows each
+    for most, least, agents, rows, last in (
+        (60, 2, 5, 60, None), (59, 2, 4, 48, None), (24, 2, 2, 24, None), (23, 2, 2, 16, 1),
+        (23, 1, 1, 12, None), (59, 5, 5, 40, 1), (19, 5, 5, 19, 0),
+    ):  # fmt: skip
         monkeypatch.setattr(transcript, "MAX_ROWS", most)
+        monkeypatch.setattr(transcript, "MOST_AGENTS", least)
         data = transcript.transcript(run)
         assert data is not None
-        assert (len(data["agents"]), len(data["rows"])) == (agents, rows)
+        assert (len(data["agents"]), len(data["rows"]), data["last"]) == (agents, rows, last)
         order = [row["tick"] for row in told(data)]
         assert order == sorted(order)
         assert (data["among"], data["total"]) == (5, 60)

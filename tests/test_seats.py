@@ -395,6 +395,6 @@ def test_a_text_of_lines_and_what_is_not_known_are_shown_readably() -> None:
         prompts.append(prompt)
         return "1"
 
-    o = observe("go", 1, Number(0, 1), said=["one\ntwo"], before=[float("nan")])
+    o = observe("go", 1, Number(0, 1), said=["one\ntwo"], before=[float("nan")], who=("a", "b"))
     asyncio.run(Human(ask=ask, deadline=None).act(o))
-    assert "  said:\n    one\n    two\n  before: not known\n" in prompts[0]
+    assert "  said:\n    one\n    two\n  before: not known\n  who: a, b\n" in prompts[0]

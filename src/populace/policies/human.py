@@ -300,7 +300,8 @@ def _shown(one: Observation) -> list[str]:
             value = value[0]
         if isinstance(value, (float, np.floating)):
             value = "not known" if math.isnan(value) else f"{value:g}"
-        said = str(value)
+        several = isinstance(value, (tuple, list, np.ndarray))
+        said = ", ".join(map(str, value)) if several else str(value)
         below = said.strip().replace("\n", "\n    ")
         lines.append(f"{name}:\n    {below}" if "\n" in said.strip() else f"{name}: {said}")
     return lines

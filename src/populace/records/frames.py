@@ -221,6 +221,8 @@ def _told(value: Any, i: int) -> tuple[float | None, str | None]:
         value = value[i]
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
+    if isinstance(value, (tuple, list)):
+        return None, ", ".join(map(str, value))
     if isinstance(value, bool):
         return None, "yes" if value else "no"
     if isinstance(value, (int, float)):

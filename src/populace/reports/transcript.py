@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MAX_ROWS = 3_000  # asks and tells on the page; the table holds all
+MOST_AGENTS = 20  # of whom fewer ticks are shown rather than fewer of them
 MAX_TEXT = 4_000_000  # characters of different texts
 MAX_TURNS = 2_000  # of members of teams
 LONGEST = 6_000  # characters of one text
@@ -26,7 +27,8 @@ def transcript(run: Run) -> dict[str, Any] | None:
         ``texts``: what the rows name by number; ``rows``: [tick, agent, told, kind, policy,
         outcome, value, text, shown, notes], with shown as [column, number or null, text or null]
         and notes as [what, text]; ``teams``: what members of teams said, by "tick/agent";
-        ``among``: all agents; ``total``: all rows; ``until``: the last tick, if it ended early.
+        ``among``: all agents; ``total``: all rows; ``last``: the last tick here, if that is not the
+        last one kept; ``until``: the last one kept, if that is not the run's.
     """
     table = run.exchanges
     if not table.height:
@@ -68,6 +70,7 @@ def transcript(run: Run) -> dict[str, Any] | None:
         "teams": _teams(run),
         "among": table.select("population", "id").n_unique(),
         "total": table.height,
+        "last": None if keep["tick"][-1] == table["tick"][-1] else keep["tick"][-1],
         "left_out": texts.left_out,
         "until": (run.manifest.get("exchanges") or {}).get("until"),
     }
@@ -85,16 +88,24 @@ def said_by(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(table: pl.DataFrame) -> pl.DataFrame:
-    """Return whole agents, by id, as many as there is room for: a part of a talk makes no sense."""
+    """Return whole agents, by id, and whole ticks: what there is room for of a talk makes sense.
+
+    All agents that have room with all that they did, but `MOST_AGENTS` at least; of these as many
+    ticks as there is room for.
+    """
     import polars as pl
 
     if table.height <= MAX_ROWS:
         return table
     counts = table.group_by("population", "id").len().sort("population", "id")
-    fits = counts.filter(pl.col("len").cum_sum() <= MAX_ROWS)
-    some = fits if fits.height else counts.head(1)
+    whole = counts.filter(pl.col("len").cum_sum() <= MAX_ROWS)
+    some = counts.head(max(whole.height, MOST_AGENTS))
     here = table.join(some, on=["population", "id"], how="semi", maintain_order="left")
-    return here.head(MAX_ROWS)
+    if here.height <= MAX_ROWS:
+        return here
+    last = here["tick"][MAX_ROWS]  # of which not all has room
+    ticks = here.filter(pl.col("tick") < last)
+    return ticks if ticks.height else here.head(MAX_ROWS)
 
 
 def _teams(run: Run) -> dict[str, list[dict[str, Any]]]:

@@ -1,3 +1,5 @@
+const FEWEST = 8; // rows to show of everybody: where little happens in a tick, those after it too
+
 // The conversation of a run beside its curves: of a tick, everybody; or one agent, all along.
 
 class Transcript {
@@ -57,10 +59,12 @@ class Transcript {
     this.slider.value = this.at;
     this.output.textContent = when(now);
     if (this.plot) this.plot.pin(now);
-    const rows = this.data.rows.filter((row) => (this.agent === null ? row[0] === now : row[1] === this.agent) && (this.told.checked || !row[2]));
     const parts = [];
-    let last = this.agent === null ? now : null, here = null;
-    for (const row of rows) {
+    let last = null, here = null, count = 0;
+    for (const row of this.data.rows) {
+      if ((row[2] && !this.told.checked) || (this.agent === null ? row[0] < now : row[1] !== this.agent)) continue;
+      if (this.agent === null && row[0] !== last && count >= FEWEST) break;
+      count += 1;
       if (row[0] !== last) {
         last = row[0];
         parts.push(el("div", { class: "round" }, when(last)));
@@ -128,8 +132,8 @@ function transcript() {
   heading("What was said and done");
   const words = [];
   if (data.agents.length < data.among) words.push(`${number(data.agents.length)} of ${number(data.among)} agents are on this page.`);
-  else if (data.rows.length < data.total) words.push(`The first ${number(data.rows.length)} of ${number(data.total)} asks and tells are on this page.`);
-  if (data.until !== null) words.push(`Kept until ${when(data.until)}.`);
+  if (data.last !== null) words.push(`It goes to ${when(data.last)}.`);
+  if (data.until !== null) words.push(`The run kept it to ${when(data.until)}.`);
   if (data.left_out) words.push(`${number(data.left_out)} long texts are left out.`);
   if (words.length) MAIN.append(el("p", { class: "note" }, [...words, "The table “exchanges” of the run holds all that was kept."].join(" ")));
   const charts = [...DATA.charts, ...DATA.others].filter((spec) => spec.series.length && spec.series.length <= 8 && ["line", "bar"].includes(spec.kind));
