@@ -20,7 +20,7 @@ from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.worlds.columns import column
 from populace.worlds.marketplace import rules
-from populace.worlds.marketplace.day import Day, listed
+from populace.worlds.marketplace.day import Day, Texts, listed
 from populace.worlds.marketplace.domains import DomainName
 from populace.worlds.marketplace.domains import domain as named
 from populace.worlds.marketplace.market import Floats, Ints, Making, Market, draw
@@ -158,24 +158,22 @@ class Marketplace(World):
     def _write(self) -> None:
         """Say in words what customers need and businesses have."""
         domain = named(self.domain)
-        self.goods: list[str] = []
-        self.wishes: list[str] = []
-        self.names: list[str] = []
-        self.menus: list[str] = []
-        self.amenities: list[str] = []
+        goods, wishes, menus, amenities = [], [], [], []
         for each in self.each:
             for order, wants in zip(each.orders, each.wants, strict=True):
-                self.goods.append(listed([each.goods[i] for i in order if i >= 0]))
-                self.wishes.append(_amenities(domain.amenities, wants))
+                goods.append(listed([each.goods[i] for i in order if i >= 0]))
+                wishes.append(_amenities(domain.amenities, wants))
             for prices, has in zip(each.prices, each.has, strict=True):
                 sold = np.flatnonzero(~np.isnan(prices)).tolist()
-                self.menus.append(", ".join(f"{each.goods[i]} {prices[i]:.2f}" for i in sold))
-                self.amenities.append(_amenities(domain.amenities, has))
-            self.names += each.names
-        self.needs = [
-            f"{domain.request} {goods} {domain.having} {wishes}."
-            for goods, wishes in zip(self.goods, self.wishes, strict=True)
+                menus.append(", ".join(f"{each.goods[i]} {prices[i]:.2f}" for i in sold))
+                amenities.append(_amenities(domain.amenities, has))
+        needs = [
+            f"{domain.request} {some} {domain.having} {wished}."
+            for some, wished in zip(goods, wishes, strict=True)
         ]
+        names = [name for each in self.each for name in each.names]
+        self.names, self.menus, self.amenities = column(names), column(menus), column(amenities)
+        self.goods, self.wishes, self.needs = column(goods), column(wishes), column(needs)
 
     async def step(self, minds: Minds) -> None:
         found = await self._find(minds)
@@ -191,9 +189,9 @@ class Marketplace(World):
     async def _find(self, minds: Minds) -> Ints:
         """Return what each customer's search finds: rows of businesses, padded with -1."""
         asked = await minds.ask(
-            "search", self.customers, Text(self.letters), missing="", need=column(self.needs)
+            "search", self.customers, Text(self.letters), missing="", need=self.needs
         )
-        queries = [text or need for text, need in zip(asked.values, self.needs, strict=True)]
+        queries = np.where(asked.values == "", self.needs, asked.values).tolist()
         c, b = self.making.customers, self.making.businesses
         for m, each in enumerate(self.each):
             asked_for = (self.search, self.considered, queries[m * c : (m + 1) * c])
@@ -203,19 +201,19 @@ class Marketplace(World):
                 self._pages[m] = np.where(page >= 0, page + m * b, -1)
         return np.concatenate(self._pages)
 
-    async def _message(self, minds: Minds, found: Ints) -> list[str]:
-        names = [", ".join(self.names[i] for i in page if i >= 0) for page in found.tolist()]
+    async def _message(self, minds: Minds, found: Ints) -> Texts:
+        names = [", ".join(self.names[page[page >= 0]]) for page in found]
         asked = await minds.ask(
             "message",
             self.customers,
             Text(self.letters),
             missing="",
-            need=column(self.needs),
+            need=self.needs,
             found=column(names),
         )
-        return [text or need for text, need in zip(asked.values, self.needs, strict=True)]
+        return np.asarray(np.where(asked.values == "", self.needs, asked.values))
 
-    async def _reply(self, minds: Minds, day: Day, messages: list[str]) -> None:
+    async def _reply(self, minds: Minds, day: Day, messages: Texts) -> None:
         """Ask businesses for a reply to each customer, to one customer at a time."""
         space = Record(
             offer=_YES, amenities=_YES, price=Number(0, self.most), words=Text(self.letters)
@@ -224,20 +222,18 @@ class Marketplace(World):
         total, fits = self._truth(day)
         for customer, place in day.sittings():
             row = day.page[customer, place]
-            part = self.businesses[row]
-            who = customer.tolist()
             answers = await minds.ask(
                 "reply",
-                part,
+                self.businesses[row],
                 space,
                 missing=missing,
                 business=named(self.domain).business,
-                name=column([self.names[i] for i in row.tolist()]),
-                menu=column([self.menus[i] for i in row.tolist()]),
-                amenities=column([self.amenities[i] for i in row.tolist()]),
-                goods=column([self.goods[i] for i in who]),
-                wishes=column([self.wishes[i] for i in who]),
-                message=column([messages[i] for i in who]),
+                name=self.names[row],
+                menu=self.menus[row],
+                amenities=self.amenities[row],
+                goods=self.goods[customer],
+                wishes=self.wishes[customer],
+                message=messages[customer],
                 total=total[customer, place],
                 fits=fits[customer, place],
                 most=self.most,
@@ -261,13 +257,14 @@ class Marketplace(World):
 
     def _describe(self, day: Day) -> None:
         """Say in words what each reply offers, as its customer reads it."""
-        for customer, place in zip(*np.nonzero(day.offer), strict=True):
-            has = "has" if day.said[customer, place] else "does not have"
-            words = " ".join(day.words[customer][place].split())
-            day.words[customer][place] = (
-                f"{self.names[day.page[customer, place]]}: {day.price[customer, place]:.2f} "
-                f"for all of it; says that it {has} {self.wishes[customer]}. It writes: {words}"
-            )
+        at = np.nonzero(day.offer)
+        columns = (self.names[day.page[at]], day.price[at], day.said[at], self.wishes[at[0]])
+        rows = zip(*(each.tolist() for each in (*columns, day.words[at])), strict=True)
+        day.words[at] = [
+            f"{name}: {price:.2f} for all of it; says that it {'has' if said else 'does not have'} "
+            f"{wishes}. It writes: {' '.join(words.split())}"
+            for name, price, said, wishes, words in rows
+        ]
 
     async def _decide(self, minds: Minds, day: Day) -> None:
         """Let replies arrive, and ask those whom a new one reached."""
@@ -280,8 +277,8 @@ class Marketplace(World):
                 Number(0, asked.seen, integer=True),
                 see=["value"],
                 missing=0,
-                need=column([self.needs[i] for i in asked.rows.tolist()]),
-                offers=column(asked.text),
+                need=self.needs[asked.rows],
+                offers=asked.text,
                 **asked.shown,
             )
             day.paid(asked, answers)
@@ -302,16 +299,14 @@ class Marketplace(World):
         offers = np.bincount(day.page[day.offer], minlength=n)
         heard = people[day.mind >= 0]
         if len(heard):
-            words = column([day.read[row] for row in heard.rows.tolist()])
-            minds.tell("heard", heard, words=words, day=minds.tick + 1)
+            minds.tell("heard", heard, words=day.read[heard.rows], day=minds.tick + 1)
         if len(buyers):
-            names = column([self.names[i] for i in row.tolist()])
             minds.tell(
                 "bought",
                 people[buyers],
                 reward=day.utility[buyers],
                 business=row,
-                name=names,
+                name=self.names[row],
                 price=price,
                 met=met,
                 day=minds.tick + 1,

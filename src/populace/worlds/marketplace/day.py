@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from populace.kernel.answers import Answers
 from populace.worlds.marketplace.market import Floats, Ints
+
+Texts = NDArray[Any]  # of str, dtype object
 
 
 @dataclass
@@ -21,14 +24,14 @@ class Asked:
     rows : int64 array of shape (n,)
     seen : int64 array of shape (n,)
         Offers so far.
-    text : list of str
+    text : object array of str of shape (n,)
         Those offers in words, numbered.
     shown : dict of str to array
     """
 
     rows: Ints
     seen: Ints
-    text: list[str]
+    text: Texts
     shown: dict[str, Any]
 
 
@@ -56,8 +59,8 @@ class Day:
         Length of their words.
     seller : int16 array
         Code of the business's mind in `sellers`.
-    words : list of list of str
-    read : list of str
+    words : object array of str
+    read : object array of str of shape (n,)
         The offers that reached each customer, in words.
     chosen : int64 array of shape (n,)
         Column of the offer that was paid for, or -1.
@@ -82,8 +85,8 @@ class Day:
         self.price = np.full((n, k), np.nan)
         self.letters = np.zeros((n, k), np.int64)
         self.seller = np.full((n, k), -1, np.int16)
-        self.words: list[list[str]] = [[""] * k for _ in range(n)]
-        self.read = [""] * n
+        self.words = np.full((n, k), "", object)
+        self.read = np.full(n, "", object)
         self.chosen = np.full(n, -1)
         self.utility = np.zeros(n)
         self.mind = np.full(n, -1, np.int16)
@@ -110,9 +113,8 @@ class Day:
         self.price[customer, column] = np.where(offer, values["price"].round(2), np.nan)
         self.seller[customer, column] = answers.policy
         self.sellers = answers.policies
-        for i, j, text in zip(customer.tolist(), column.tolist(), values["words"], strict=True):
-            self.words[i][j] = text
-            self.letters[i, j] = len(text)
+        self.words[customer, column] = values["words"]
+        self.letters[customer, column] = [len(text) for text in values["words"]]
 
     # -- payments --------------------------------------------------------------------------------
 
@@ -139,24 +141,31 @@ class Day:
         came = (self.page >= 0).sum(axis=1)
         number = np.pad(np.cumsum(self.offer, axis=1), ((0, 0), (1, 0)))  # offers in a beginning
         self._columns = np.argsort(~self.offer, axis=1, kind="stable")  # of offer 1, 2, ...
+        everybody = np.arange(n)
         for begin in range(0, int(came.max(initial=0)), step):
             before, now = np.minimum(begin, came), np.minimum(begin + step, came)
-            rows = np.arange(n)
-            had, has = number[rows, before], number[rows, now]
+            had, has = number[everybody, before], number[everybody, now]
             last = (now == came) & (before < came)
             asked = np.flatnonzero((self.chosen < 0) & (has > 0) & ((has > had) | last))
             if not len(asked):
                 continue
-            for row, a, b in zip(asked.tolist(), had[asked], has[asked], strict=True):
-                lines = [self.words[row][column] for column in self._columns[row, a:b]]
-                lines = [f"{i}. {line}" for i, line in enumerate(lines, a + 1)]
-                self.read[row] = "\n".join([self.read[row], *lines] if a else lines)
+            for i in range(int((has - had)[asked].max())):  # the next new offer of all with one
+                rows = asked[(has - had)[asked] > i]
+                self._read_on(rows, had[rows] + i)
             yield Asked(
                 asked,
                 has[asked],
-                [self.read[row] for row in asked.tolist()],
+                self.read[asked],
                 self._shown(asked, has[asked]) | {"waiting": (came - now)[asked]},
             )
+
+    def _read_on(self, rows: Ints, last: Ints) -> None:
+        """Let customers read one further offer, after so many."""
+        new = self.words[rows, self._columns[rows, last]].tolist()
+        read = zip(self.read[rows].tolist(), last.tolist(), new, strict=True)
+        self.read[rows] = [
+            f"{text}\n{i + 1}. {line}" if i else f"1. {line}" for text, i, line in read
+        ]
 
     def _shown(self, rows: Ints, seen: Ints) -> dict[str, Any]:
         at = rows[:, None], self._columns[rows]
