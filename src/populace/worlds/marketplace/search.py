@@ -74,19 +74,21 @@ def shingles(text: str) -> set[str]:
 def _containment(market: Market, queries: Sequence[str]) -> NDArray[np.float64]:
     """Return the share of each query's shingles that name and menu of each business hold.
 
-    A menu's shingles are those of its goods, so that goods are taken apart only once.
+    A menu's shingles are those of its goods, so that goods are taken apart only once. (Rows of
+    bits, not products of matrices: those are slower for few customers.)
     """
     asked = [shingles(query) for query in queries]
     place = {shingle: i for i, shingle in enumerate(sorted(set().union(*asked)))}
+    where = [[place[shingle] for shingle in each] for each in asked]
 
-    def table(texts: Sequence[set[str]]) -> NDArray[np.float32]:
-        held = np.zeros((len(texts), len(place)), np.float32)
-        for row, each in zip(held, texts, strict=True):
-            row[[place[shingle] for shingle in each if shingle in place]] = 1
+    def table(texts: Sequence[str]) -> NDArray[np.bool_]:
+        held = np.zeros((len(texts), len(place)), np.bool_)
+        for row, text in zip(held, texts, strict=True):
+            row[[place[shingle] for shingle in shingles(text) if shingle in place]] = True
         return held
 
-    sold = (~np.isnan(market.prices)).astype(np.float32)
-    menus = sold @ table([shingles(good) for good in market.goods])
-    held = (menus + table([shingles(name) for name in market.names])) > 0
-    sizes = np.array([max(1, len(each)) for each in asked])
-    return np.asarray((table(asked) @ held.astype(np.float32).T) / sizes[:, None], np.float64)
+    goods, held = table(market.goods), table(market.names)
+    for row, sold in zip(held, ~np.isnan(market.prices), strict=True):
+        row |= goods[sold].any(axis=0)
+    by_shingle = np.ascontiguousarray(held.T)
+    return np.array([by_shingle[at].sum(axis=0) / max(1, len(at)) for at in where])
