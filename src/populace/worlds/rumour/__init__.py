@@ -35,6 +35,7 @@ REMEMBERING = Path(__file__).parent / "prompts" / "rumour_memory.toml"
 BELIEF = Choice(("unsure", "claim", "truth"))
 PASS = Choice(("nothing", "claim", "truth"))
 Codes = NDArray[np.uint8]
+Rows = NDArray[np.intp]
 
 _SEEN = ("role", "belief", "claims", "truths", "for_claim", "for_truth")
 _NO_ANSWERS: Codes = np.empty(0, np.uint8)
@@ -234,7 +235,7 @@ class Rumour(World):
         if not self.over:
             part, says, words = await self._spoken(minds)
         people.claims[:], people.truths[:] = 0, 0
-        self._send(minds, part.rows, says, words)
+        reached = self._send(minds, part.rows, says, words)
         remember(
             people.claims,
             people.truths,
@@ -243,7 +244,9 @@ class Rumour(World):
             people.for_truth,
             people.heard,
         )
-        await self._conclude(minds)
+        if self.over or self.retention < 1:  # what was heard before may weigh otherwise now
+            reached = np.flatnonzero(people.heard)
+        await self._conclude(minds, reached)
         silent = not self.sent and self.round >= self.attack
         if not self.over and (silent or self.round >= self.rounds):
             self.over = self.round
@@ -288,40 +291,40 @@ class Rumour(World):
         )  # who has no words of its own passes on the bare sentence
         return [text or bare for text, bare in zip(found.values, sentence, strict=True)]
 
-    def _send(self, minds: Minds, rows: NDArray[np.intp], says: Codes, words: list[str]) -> None:
-        """Let what these rows say reach their neighbours, and tell these."""
+    def _send(self, minds: Minds, rows: Rows, says: Codes, words: list[str]) -> Rows:
+        """Let what these rows say reach their neighbours, tell these, and return their rows."""
         from populace.worlds.rumour.kernels import arrivals, spread
 
         people, tick = self.people, minds.tick
         self.sent, self.arrived = len(rows), 0
         if not len(rows):
-            return
+            return rows
         key = minds.stream("arrival").key2()
         columns = (people.claims, people.truths, people.cascade, people.depth)
         self.arrived = spread(self.network, rows, says, self.transmission, tick, key, columns)
         heard: dict[int, list[str]] = {}
         if words:
-            sender, reached = arrivals(self.network, rows, self.transmission, tick, key)
-            heard = self.chat.deliver(words, rows.tolist(), sender, reached)
-        reached_by = people[(people.claims > 0) | (people.truths > 0)]
-        if len(reached_by):
+            sender, row = arrivals(self.network, rows, self.transmission, tick, key)
+            heard = self.chat.deliver(words, rows.tolist(), sender, row)
+        reached = np.flatnonzero(people.claims | people.truths)
+        part = people[reached]
+        if len(part):
             minds.tell(
                 "heard",
-                reached_by,
-                words=heard_words(heard, reached_by.rows) if self.talk else "",
-                claims=reached_by["claims"],
-                truths=reached_by["truths"],
+                part,
+                words=heard_words(heard, reached) if self.talk else "",
+                claims=part["claims"],
+                truths=part["truths"],
                 round=self.round,
             )
+        return reached
 
-    async def _conclude(self, minds: Minds) -> None:
-        """Ask those who have something new to go on what they believe now."""
+    async def _conclude(self, minds: Minds, rows: Rows) -> None:
+        """Ask these rows, who have something new to go on, what they believe now."""
         people = self.people
-        moved = people.heard
-        if not self.over and self.retention == 1:
-            moved = (people.claims > 0) | (people.truths > 0)
-        for kind, role, more in (("believe", BENIGN, ()), ("check", GUARDIAN, ("finding",))):
-            part = people[moved & (people.role == role)]
+        role = people.role[rows]
+        for kind, code, more in (("believe", BENIGN, ()), ("check", GUARDIAN, ("finding",))):
+            part = people[rows[role == code]]
             if not len(part):
                 continue
             before = part["belief"]
@@ -329,11 +332,11 @@ class Rumour(World):
                 kind, part, BELIEF, see=(*_SEEN, *more), missing=before, **self._shown(part)
             )
             new = np.flatnonzero(found.values != before)
-            rows = part.rows[new]
-            people.belief[rows], people.changed[rows] = found.values[new], self.round
-            self._count(rows[(found.values[new] == CLAIM) & ~people.convinced[rows]])
+            turned = part.rows[new]
+            people.belief[turned], people.changed[turned] = found.values[new], self.round
+            self._count(turned[(found.values[new] == CLAIM) & ~people.convinced[turned]])
 
-    def _begin(self, rows: NDArray[np.intp]) -> None:
+    def _begin(self, rows: Rows) -> None:
         """Begin a cascade with each of these, who have the claim from nobody."""
         number = len(self._roots) + np.arange(len(rows))
         self.people.cascade[rows] = number
@@ -341,7 +344,7 @@ class Rumour(World):
         self._sizes = np.concatenate([self._sizes, np.zeros(len(rows), np.int64)])
         self._depths = np.concatenate([self._depths, np.zeros(len(rows), np.int64)])
 
-    def _count(self, rows: NDArray[np.intp]) -> None:
+    def _count(self, rows: Rows) -> None:
         """Count these, who believe the claim for the first time, to their cascades."""
         from populace.worlds.rumour.kernels import tally
 
