@@ -1,6 +1,6 @@
 """A claim that floods a network: populace, and the same cascade in plain numpy and in ndlib.
 
-    python benchmarks/rumour.py [--agents 1000000] [--degree 10] [--repeats 3] [--small 20000]
+    python benchmarks/rumour.py [--agents 1000000] [--degree 10] [--repeats 3] [--clock cpu]
 
 All run the independent cascade on one Erdős–Rényi network until it dies out: every agent who comes
 to believe the claim tells each neighbour once, heard with one chance. populace runs it as any user
@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=20_000)
     parser.add_argument("--degree", type=float, default=10.0)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     args = parser.parse_args()
     network = Network.erdos_renyi(args.agents, args.degree, Streams(1).stream("edges"))
     ends: dict[str, Any] = {}
@@ -130,7 +131,7 @@ def main() -> None:
         "populace, all speak in every round": populace_run(network, "chatty", 2, ends),
         "numpy": numpy_run(network, ends),
     }
-    seconds = by_turns_fresh(rivals, args.repeats)
+    seconds = by_turns_fresh(rivals, args.repeats, args.clock)
     millions = {
         name: args.agents * ends[mind]["rounds"] / 1e6
         for name, mind in (
@@ -142,6 +143,7 @@ def main() -> None:
         "agents": args.agents,
         "degree": args.degree,
         "repeats": args.repeats,
+        "clock": args.clock,
         "seconds": {name: spread(times) for name, times in seconds.items()},
         "ratio": {
             f"{name} / numpy": ratio(seconds[name], seconds["numpy"])
@@ -159,7 +161,7 @@ def main() -> None:
             "populace": populace_run(small, "gullible", 1, ends_small),
             "ndlib": ndlib_run(small, ends_small),
         }
-        seconds = by_turns_fresh(rivals, args.repeats)
+        seconds = by_turns_fresh(rivals, args.repeats, args.clock)
         figures["small"] = {
             "agents": args.small,
             "seconds": {name: spread(times) for name, times in seconds.items()},
