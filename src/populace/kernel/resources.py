@@ -44,6 +44,8 @@ class Resources:
     prices : Prices
     abort_failures : float or None
         Share of decisions, from 0 to 1, whose failure stops the run; None: never.
+    imagining : populace.simulation.imagining.Imagining or None
+        Futures of the running world; None where no world is running, as in a survey.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class Resources:
     agents: int = 0
     prices: Prices = field(default_factory=Prices)
     abort_failures: float | None = None
+    imagining: Any = None
 
     def __post_init__(self) -> None:
         share = self.abort_failures

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from populace.kernel import philox
 from populace.kernel.errors import StreamError
+from populace.kernel.register import Register, seed_of_register
 
 IDS = 2**32  # agents, and anything else that is numbered, stand in one 32-bit counter word
 LAST_TICK = 2**32 - 2  # tick 2**32 - 1 is kept for the keys of hot kernels (`philox.key2`)
@@ -108,17 +109,18 @@ class Streams:
         If the seed is out of range, or (by `stream`) if two names of one seed hash to one number.
     """
 
-    __slots__ = ("_names", "prefix", "seed")
+    __slots__ = ("_names", "prefix")
+    seed = seed_of_register
 
     def __init__(self, seed: int, prefix: str = "") -> None:
+        self._names = Register()
         try:
-            self.seed = operator.index(seed)
+            self._names.seed = operator.index(seed)
         except TypeError:
             raise StreamError(f"expected an integer seed, got {seed!r}", where="seed") from None
         if isinstance(seed, bool) or not 0 <= self.seed < 2**64:
             raise StreamError(f"expected a seed in 0..2**64-1, got {seed!r}", where="seed")
         self.prefix = prefix
-        self._names: dict[int, str] = {}
 
     def named(self, name: str) -> Streams:
         """Return the scope `name` inside this one; it shares the register of names."""
@@ -136,7 +138,7 @@ class Streams:
         StreamError
             If `tick` is outside 0..2**32-2, or another name of this seed has the same number.
         """
-        return Stream(self.seed, self._full(name), tick, self._names)
+        return Stream(self._full(name), tick, self._names)
 
     def _full(self, name: str) -> str:
         if not isinstance(name, str) or not name:
@@ -160,10 +162,11 @@ class Stream:
     scalars or arrays aligned with the agents. With ``size=k`` a method returns shape (n, k).
     """
 
-    __slots__ = ("_ids", "_names", "draw", "name", "number", "seed", "tick")
+    __slots__ = ("_ids", "_names", "draw", "name", "number", "tick")
+    seed = seed_of_register
 
-    def __init__(self, seed: int, name: str, tick: int, names: dict[int, str]) -> None:
-        self.seed, self.name = seed, name
+    def __init__(self, name: str, tick: int, names: Register) -> None:
+        self.name = name
         self.number = stream_number(name)
         self._names = names
         if (other := names.setdefault(self.number, name)) != name:
@@ -182,7 +185,7 @@ class Stream:
 
     def named(self, name: str) -> Stream:
         """Return the child stream ``parent/name`` at the same tick and agents, at draw 0."""
-        child = Stream(self.seed, f"{self.name}/{name}", self.tick, self._names)
+        child = Stream(f"{self.name}/{name}", self.tick, self._names)
         child._ids = self._ids
         return child
 
@@ -209,7 +212,7 @@ class Stream:
         return self._with(np.atleast_1d(self._ids[index]))
 
     def _with(self, ids: NDArray[np.uint32]) -> Stream:
-        other = Stream(self.seed, self.name, self.tick, self._names)
+        other = Stream(self.name, self.tick, self._names)
         other.draw, other._ids = self.draw, ids
         return other
 

@@ -17,6 +17,7 @@ from populace.kernel.errors import AnswerError, ParameterError, PolicyError
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.spaces import Call, Choice, Number, Pick, Record, Space, Text, ToolCall
+from populace.policies.rule import Rule
 
 Ask = Callable[[str, float | None], Awaitable[str | None]]
 Key = tuple[int, int, str]  # tick, agent id, kind
@@ -148,6 +149,10 @@ class Human(Parametric):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned; whose input had ended is asked again."""
         self.replies, self._told = state["replies"], state["told"]
+
+    def imagined(self) -> Rule:
+        """Return who stands for a person in others' imagination: nobody, who abstains."""
+        return Rule(lambda observation: Answers(None, Outcome.ABSTAINED))
 
     def hear(self, observation: Observation) -> None:
         """Keep what the agents are told, to be shown with the next question."""

@@ -11,7 +11,7 @@ from typing import Any
 from populace.kernel.answers import Outcome
 from populace.kernel.budget import Budget
 from populace.kernel.errors import ParameterError, WorldError
-from populace.kernel.minds import Minds, Turns
+from populace.kernel.minds import Turns
 from populace.kernel.population import Population, find_populations
 from populace.kernel.prices import Prices
 from populace.kernel.resources import Resources, Store
@@ -24,6 +24,7 @@ from populace.simulation.casts import cast_all
 from populace.simulation.checkpointing import last_tick, replay, resumed
 from populace.simulation.exchanging import Exchanging
 from populace.simulation.focus import Records
+from populace.simulation.imagining import Foreseeing, Imagining
 from populace.simulation.inquiry import Responses, Surveys, hold
 from populace.simulation.interventions import Intervention, Interventions, gathered
 from populace.simulation.keeping import Keeping, Past, settings_of
@@ -132,19 +133,21 @@ class Simulation:
             records.check_measures(known)
             self._unchecked = False
         kept = records.exchanging(self.populations, self._watched)
-        self._minds = Minds(self.casts, streams, self._watched, turns, kept)
+        self._minds = Foreseeing(self.casts, streams, self._watched, turns, kept)
         self._exchanging = Exchanging(records, self._minds)
         lasting = answers is not None
         if answers is None and any(cast.spends for cast in self.casts.values()):
             answers = AnswerStore(None)
         elif isinstance(answers, (str, Path)):
             answers = AnswerStore(answers)
+        self._imagining = Imagining(world, self.populations, self.casts, self._minds, seed)
         self.resources = Resources(
             budget=budget or Budget(),
             answers=answers,
             lasting=lasting,
             prices=prices or Prices(),
             abort_failures=abort_failures,
+            imagining=self._imagining,
         )
         for own in self.casts.values():
             own.equip(self.resources)
@@ -385,6 +388,7 @@ class Simulation:
         self.resources.ledger.tick = self.tick
         with world_fails(world, f"change at tick {self.tick}"):
             events = self.interventions.apply(minds)
+        self._imagining.begin()
         with world_fails(world, f"step at tick {self.tick}"):
             await world.step(minds)
         await minds.heard()

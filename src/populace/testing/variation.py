@@ -84,16 +84,14 @@ def vary(casts: Mapping[str, Cast], way: Way) -> None:
                 cast.policies[name] = Varied(policy, ORDERS[way])
     if way == "permuted":
         for cast in casts.values():
-            _reverse_groups(cast)
+            cast.__class__ = _Reversed
 
 
-def _reverse_groups(cast: Cast) -> None:
-    original = cast.groups
+class _Reversed(Cast):
+    """A cast whose groups come in reverse; its copies do likewise."""
 
-    def reversed_groups(part: Part) -> list[Group]:
-        return original(part)[::-1]
-
-    cast.groups = reversed_groups  # type: ignore[method-assign]
+    def groups(self, part: Part) -> list[Group]:
+        return super().groups(part)[::-1]
 
 
 @contextmanager

@@ -1,0 +1,7 @@
+"""Minds that imagine what would follow before they act."""
+
+from populace.policies.lookahead.forked import Forked
+from populace.policies.lookahead.looking import LookAhead
+from populace.policies.lookahead.tree import TreeSearch
+
+__all__ = ["Forked", "LookAhead", "TreeSearch"]
