@@ -118,8 +118,14 @@ def seated(world: World, name: str, at: int, depth: int = 3, **settings: Any) ->
     """Return a cast of all minds by shares, one of them foreseeing."""
     minds = dict(world.policies())
     minds[name] = me = Foresees(minds[name], at, depth, **settings)
-    rest = [n for n in world.policies() if n not in ("language", "greedy", "proportional")]
-    return Cast(minds, {name: 1, **dict.fromkeys(rest, 1)}), me
+    return Cast(minds, {name: 1, **dict.fromkeys(OTHERS.get(type(world), ()), 1)}), me
+
+
+OTHERS = {
+    Commons: ("careful", "follower", "planner"),
+    PublicGoods: ("conditional", "punisher", "free_rider"),
+    Dilemma: ("tit_for_tat", "defect"),
+}
 
 
 MADE = {

@@ -46,7 +46,7 @@ _HOME = {
     **dict.fromkeys(["Rule", "Habit", "Utility", "Learned", "Human", "Fallback"], "policies"),
     **dict.fromkeys(["Bandit", "QLearning", "Imitate", "Uniform"], "policies"),
     **dict.fromkeys(["FastSlow", "Ticks", "Tokens", "Seconds"], "policies"),
-    **dict.fromkeys(["LookAhead", "Forked", "TreeSearch"], "policies.lookahead"),
+    **dict.fromkeys(["LookAhead", "Forked", "Imagined", "TreeSearch"], "policies.lookahead"),
 }
 
 __all__ = ["__version__", *_HOME]

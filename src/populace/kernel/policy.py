@@ -30,6 +30,7 @@ class Policy(Protocol):
     ``report()`` returns, each tick, numbers on its own work: mappings or dataclasses with a field
     ``kind``, which go into the table ``minds``; ``transcript()`` and ``replied()`` return rows of
     the tables ``transcript`` and ``replies``;
+    ``imagined()`` returns who stands for it where somebody looks ahead, by default a twin;
     ``close()`` (sync or async) is called at the end of a run, to give back connections, which the
     next run may open anew.
     """

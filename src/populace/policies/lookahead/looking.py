@@ -61,9 +61,9 @@ class LookAhead(Parametric, Around):
     breadth : int
         Proposals a decision. All options of a `Choice`, or values of a whole `Number`, where they
         are no more; else distinct samples of `policy`, if that many turn up.
-    score : str, function or None
+    score : str or function, optional
         With `Forked`: a column of the population at the end of the imagined time, or the sum of a
-        column that agents are told (`World` authors tell a ``reward``), or a function of the
+        column that agents are told in that time, by default ``reward``, or a function of the
         `Future` that returns a number for each of ``future.agents``. With `Imagined` the model
         judges.
     kinds : sequence of str, optional
@@ -83,14 +83,18 @@ class LookAhead(Parametric, Around):
         model: Annotated[Any, Parameter("what consequences are imagined with")] = None,
         depth: Annotated[int, Parameter("how far ahead", "ticks", low=0)] = 1,
         breadth: Annotated[int, Parameter("proposals a decision", low=1)] = 5,
-        score: Annotated[Any, Parameter("what is to be high in the end")] = "reward",
+        score: Annotated[Any, Parameter("what is to be high in the end")] = None,
         *,
         kinds: Annotated[Sequence[str] | None, Parameter("decisions to look ahead at")] = None,
         propose: Annotated[Any, Parameter("other proposals")] = None,
     ) -> None:
         self.policy = as_policy(policy)
         self.model: Any = Forked() if model is None else model
-        self.depth, self.breadth, self.score = depth, breadth, score
+        if score is not None and not self.model.forks:
+            raise ParameterError(
+                "a language model judges by its goal, not by a score", where="LookAhead, score"
+            )
+        self.depth, self.breadth, self.score = depth, breadth, score or "reward"
         self.kinds = (
             None if kinds is None else frozenset([kinds] if isinstance(kinds, str) else kinds)
         )

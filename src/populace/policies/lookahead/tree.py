@@ -53,7 +53,7 @@ class TreeSearch(LookAhead):
         model: Annotated[Any, Parameter("a Forked")] = None,
         depth: Annotated[int, Parameter("how far ahead", "ticks", low=0)] = 3,
         breadth: Annotated[int, Parameter("proposals a decision", low=1)] = 5,
-        score: Annotated[Any, Parameter("what is to be high in the end")] = "reward",
+        score: Annotated[Any, Parameter("what is to be high in the end")] = None,
         *,
         calls: Annotated[int | None, Parameter("sequences tried a decision", low=1)] = 20,
         kinds: Annotated[Sequence[str] | None, Parameter("decisions to look ahead at")] = None,
