@@ -125,8 +125,7 @@ class Simulation:
         self.populations: dict[str, Population] = dict(find_populations(world))
         self.casts = cast_all(cast, self.populations, world)
         for name, own in self.casts.items():
-            people = self.populations[name]
-            own.bind(people, streams.named("cast"))
+            own.bind(self.populations[name], streams.named("cast"))
         self._watched = records.watched(self.populations, streams)
         self._unchecked = records.measures is not None
         if self._unchecked and (known := measurable(world)) is not None:
@@ -140,14 +139,13 @@ class Simulation:
             answers = AnswerStore(None)
         elif isinstance(answers, (str, Path)):
             answers = AnswerStore(answers)
-        self._imagining = Imagining(world, self.populations, self.casts, self._minds, seed)
         self.resources = Resources(
             budget=budget or Budget(),
             answers=answers,
             lasting=lasting,
             prices=prices or Prices(),
             abort_failures=abort_failures,
-            imagining=self._imagining,
+            imagining=Imagining(world, self.populations, self.casts, self._minds, seed),
         )
         for own in self.casts.values():
             own.equip(self.resources)
@@ -308,8 +306,7 @@ class Simulation:
         self.interventions.schedule.begin(self.tick)
         self.surveys.schedule.begin(self.tick)
         keeping = Keeping(self, ticks, None if to is None else Path(to), settings_of(checkpoint))
-        status, error = "failed", None
-        stopped = ""
+        status, error, stopped = "failed", None, ""
         try:
             for done in range(1, ticks + 1):
                 if self.world.done or stopped:
@@ -388,7 +385,7 @@ class Simulation:
         self.resources.ledger.tick = self.tick
         with world_fails(world, f"change at tick {self.tick}"):
             events = self.interventions.apply(minds)
-        self._imagining.begin()
+        self.resources.imagining.begin()
         with world_fails(world, f"step at tick {self.tick}"):
             await world.step(minds)
         await minds.heard()

@@ -16,7 +16,7 @@ from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.spaces import Choice, Space, Text
 from populace.policies.lookahead.forked import Asked, at_once
-from populace.policies.lookahead.paths import Step
+from populace.policies.lookahead.paths import Step, column, word, words
 
 if TYPE_CHECKING:
     from populace.language.model import LanguageModel
@@ -133,7 +133,7 @@ class Imagined(Parametric):
             columns = {"story": stories, "action": action}
             text, fine = await self._said(part, "describe", number, shown, **columns)
             good &= fine
-            stories = _column(
+            stories = column(
                 f"{told}\n\nThey answered: {done}\n{then}".strip()
                 for told, done, then in zip(stories, action, text, strict=True)
             )
@@ -152,7 +152,7 @@ class Imagined(Parametric):
         observation = self._asked(part, kind, number, _SAID, {**shown, **columns})
         answers = await self.language.decide(observation)
         good = np.asarray(answers.outcome) == Outcome.ACTED
-        said = _column(
+        said = column(
             text.strip() if fine else "" for text, fine in zip(answers.values, good, strict=True)
         )
         return said, good
@@ -162,6 +162,7 @@ class Imagined(Parametric):
     ) -> Observation:
         own = part.asked(np.arange(len(part)), f"{kind}/{number}", space, **columns)
         own.kind = kind
+        own._notes = None
         return own
 
     # -- as a policy inside another ---------------------------------------------------------------
@@ -185,32 +186,9 @@ def situation(observation: Observation) -> NDArray[Any]:
     for name in observation.columns:
         value = observation[name]
         aligned = isinstance(value, np.ndarray) and value.ndim > 0
-        shared = "" if aligned else _word(value)
+        shared = "" if aligned else word(value)
         for i, told in enumerate(lines):
-            word = _word(value[i]) if aligned else shared
-            if word:
-                told.append(f"{name}: {word}")
-    return _column("\n".join(told) for told in lines)
-
-
-def words(space: Space, values: Any) -> NDArray[Any]:
-    """Return actions in words: the option, the number, the text."""
-    numbers, labels = space.record(values)
-    return _column(_word(n) if w is None else w for n, w in zip(numbers, labels, strict=True))
-
-
-def _word(value: Any) -> str:
-    if value is None or (isinstance(value, (float, np.floating)) and np.isnan(value)):
-        return ""
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float, np.number)):
-        return f"{float(value):g}"
-    return str(value)
-
-
-def _column(texts: Any) -> NDArray[Any]:
-    made = list(texts)
-    column = np.empty(len(made), object)
-    column[:] = made
-    return column
+            said = word(value[i]) if aligned else shared
+            if said:
+                told.append(f"{name}: {said}")
+    return column("\n".join(told) for told in lines)

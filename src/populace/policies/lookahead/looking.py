@@ -17,7 +17,7 @@ from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.policy import PolicyLike, as_policy, closed, describe_policy
 from populace.policies.around import Around
 from populace.policies.lookahead.forked import Asked, Forked
-from populace.policies.lookahead.paths import GRID, Step, acted, candidates, decided
+from populace.policies.lookahead.paths import GRID, Step, acted, candidates, decided, words
 
 
 class WorldModel(Protocol):
@@ -135,6 +135,13 @@ class LookAhead(Parametric, Around):
         asked.counts["unscored"] += int(
             (np.isnan(scores) & np.array([step.has for step in found])).sum()
         )
+        for i in asked.observation.noted.tolist():
+            told = [
+                f"{words(step.space, step.part(np.array([i])).values)[0]}: {scores[j, i]:g}"
+                for j, step in enumerate(found)
+                if step.has[i]
+            ]
+            asked.observation.note(i, "foreseen", "\n".join(told))
         return np.asarray(np.where(np.isnan(scores), -np.inf, scores).argmax(axis=0))
 
     def imagined(self) -> Any:

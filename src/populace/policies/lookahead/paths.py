@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,7 @@ def _aside(policy: Any, observation: Observation) -> tuple[Any, Observation]:
     people = observation.agents.population
     other = shadow(people)
     seen = observation.part(np.arange(len(observation)))
+    seen._notes = None  # what else it might do is no part of how it came to what it does
     seen.agents = other[observation.agents.rows] if len(observation) else other[:0]
     return twin(policy, {id(people): other}), seen
 
@@ -222,3 +223,28 @@ async def decided_as(policy: Any, observation: Observation) -> Any:
     """Return a policy's answers as they are, waited for."""
     raw = policy.act(observation)
     return await raw if inspect.isawaitable(raw) else raw
+
+
+def words(space: Space, values: Any) -> NDArray[Any]:
+    """Return actions in words: the option, the number, the text."""
+    numbers, labels = space.record(values)
+    return column(word(n) if w is None else w for n, w in zip(numbers, labels, strict=True))
+
+
+def word(value: Any) -> str:
+    """Return a value in words; nothing for None and NaN."""
+    if value is None or (isinstance(value, (float, np.floating)) and np.isnan(value)):
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float, np.number)):
+        return f"{float(value):g}"
+    return str(value)
+
+
+def column(texts: Iterable[str]) -> NDArray[Any]:
+    """Return texts as a column."""
+    made = list(texts)
+    found = np.empty(len(made), object)
+    found[:] = made
+    return found
