@@ -318,6 +318,25 @@ def test_a_run_is_repeated_from_its_record_and_nobody_is_asked(
     assert "nobody was asked in this run" in refused.output
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["sweep", COMMONS, "--grid", "fishers=3,4", "--cast", "human@1"], "asked in every run"),
+        (["compare", COMMONS, "--cast", "human@1", "--swap", "careful=greedy"], "in every run"),
+        (["compare", COMMONS, "--swap", "careful=human"], "cannot be asked in every run"),
+        (["estimate", COMMONS, "--cast", "human@1"], "a person decides in this cast"),
+        (["run", COMMONS, "--cast", "human@1", "--replies", "none"], "no run is here"),
+    ],
+)
+def test_where_nobody_can_be_asked_a_person_is_refused(
+    command: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = cli(*command)
+    assert done.exit_code == 2
+    assert says in done.output
+
+
 class Person:
     """Takes as many units as its replies so far, and leaves in the midst of a tick."""
 

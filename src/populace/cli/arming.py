@@ -29,6 +29,7 @@ from typing import Any
 
 from populace.cli.casting import read_cast
 from populace.cli.finding import find
+from populace.cli.seating import unattended
 from populace.cli.spending import Spending
 from populace.kernel.cast import with_synonyms
 from populace.kernel.errors import ParameterError, nearest
@@ -67,7 +68,7 @@ class NamedCast:
     text: str
 
     def make(self, world: World) -> Any:
-        return read_cast(self.text, world)
+        return unattended(read_cast(self.text, world))
 
     def describe(self) -> dict[str, Any]:
         file = Path(self.text)
@@ -123,6 +124,8 @@ def arms_of(arms: Sequence[str], swaps: Sequence[str], cls: Any, world: str) -> 
         made.insert(0, Arm(BASE))
     for text in swaps:
         old, new = _pair(text, "--swap")
+        if new == "human":
+            raise ParameterError("a person cannot be asked in every run", where=f"--swap {text}")
         made.append(Arm(f"{old}={new}", swap={old: new}))
     return made
 

@@ -153,3 +153,20 @@ def people(policy: Any) -> Iterator[Human]:
 def asks_people(policy: Any) -> bool:
     """Whether a policy asks a person, or wraps one that does."""
     return next(people(policy), None) is not None
+
+
+def unattended(cast: Any) -> Any:
+    """Return a cast for many runs, at which nobody sits.
+
+    Raises
+    ------
+    CastError
+        If a person decides.
+    """
+    casts = cast.values() if isinstance(cast, dict) else [cast]
+    if any(asks_people(p) for own in casts if own is not None for p in own.policies.values()):
+        raise CastError(
+            "a person decides in this cast, who would be asked in every run",
+            mend="populace run it once; its replies can be played again: --replies",
+        )
+    return cast

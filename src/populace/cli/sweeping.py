@@ -27,6 +27,7 @@ from populace.cli.casting import read_cast
 from populace.cli.failing import FAILED, INTERRUPTED, failing
 from populace.cli.finding import find
 from populace.cli.running import _terminate_as_interrupt, make_world, world_name
+from populace.cli.seating import unattended
 from populace.cli.summary import _number, _table
 from populace.kernel.errors import ParameterError, nearest
 from populace.kernel.parameters import ParameterInfo, parameters
@@ -50,7 +51,7 @@ class Ordered:
         name = world_name(self.world, cls)
         fixed = make_world(cls, name, self.settings)._given_parameters if self.settings else {}
         made = cls(**{**fixed, **sample})
-        found: dict[str, Any] = {"world": made, "cast": read_cast(self.cast, made)}
+        found: dict[str, Any] = {"world": made, "cast": unattended(read_cast(self.cast, made))}
         if self.interventions:
             found["interventions"] = list(self.interventions)
         return found
