@@ -9,7 +9,10 @@ import pytest
 from populace import (
     Cast,
     Choice,
+    Fallback,
+    FastSlow,
     Imitate,
+    Language,
     Number,
     Outcome,
     Population,
@@ -19,7 +22,9 @@ from populace import (
     World,
 )
 from populace.cli.casting import read_cast
+from populace.cli.speaking import languages
 from populace.errors import CastError, ParameterError, PolicyError
+from populace.language.scripted import Scripted
 from populace.policies.imitate import _one_each, _others, fermi, proportional
 from populace.testing import check_policy, observe
 from populace.worlds.dilemma import Dilemma
@@ -312,6 +317,14 @@ def test_a_cast_file_names_the_strategies(tmp_path):
     file.write_text('[policies.culture]\nuse = "populace.policies:Imitate"\nof = 3\n')
     with pytest.raises(ParameterError, match="expected of as the name of a policy, got 3"):
         read_cast(str(file), world)
+
+
+def test_language_minds_among_the_strategies_are_found_for_estimates():
+    """`populace estimate` puts stand-ins in place of their models; one missed would be paid."""
+    mind = Language(Scripted({}), {"kind": {"play": {"agent": "x"}}})
+    other = Language(Scripted({}), {"kind": {"play": {"agent": "y"}}})
+    within = Imitate({"model": mind, "rule": FastSlow(ZERO, other)})
+    assert list(languages(Fallback(within, to=ONE))) == [mind, other]
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def test_with_a_falling_rate_it_finds_the_optimum_of_a_noisy_problem():
     pay, gamma = np.array([[0.0, 1.0], [0.5, 0.2], [2.0, 0.0]]), 0.5
     best = optimum(chances, pay, gamma)
     off = []
-    for ticks in (300, 2700):
-        world = Maze(chances, pay, people=400, spread=1.0)
+    for ticks in (200, 1800):
+        world = Maze(chances, pay, people=200, spread=1.0)
         policy = QLearning({"at": 3}, alpha=1, decay=0.8, gamma=gamma, epsilon=1)
         Simulation(world, policy, seed=2).run(ticks)
         off.append(np.abs(policy.worth(world.people, "move") - best).max(axis=(1, 2)))

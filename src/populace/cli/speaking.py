@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from populace.cli.finding import find
 from populace.kernel.errors import ParameterError, nearest
 from populace.language.model import LanguageModel, ModelUnavailable
+from populace.policies.around import Around
 from populace.worlds.speaking import Speaking, opened
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def wrapped(policy: Any, seen: set[int] | None = None) -> Iterator[Any]:
         return
     seen.add(id(policy))
     yield policy
-    for inner in getattr(policy, "__dict__", {}).values():
+    named = policy.inner() if isinstance(policy, Around) else ()
+    for inner in (*getattr(policy, "__dict__", {}).values(), *named):
         if hasattr(inner, "act"):
             yield from wrapped(inner, seen)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,7 +44,12 @@ class Ticks:
     n: float = 1
 
     def __post_init__(self) -> None:
-        _check("Ticks", self.n, self.n >= 0 and (self.n == math.inf or float(self.n).is_integer()))
+        _check(
+            "Ticks",
+            self.n,
+            "a whole number of ticks from 0 on, or infinity",
+            lambda n: n >= 0 and (n == math.inf or float(n).is_integer()),
+        )
 
     def ticks(self, n: int, tokens: Any, seconds: float, key: Key, number: int) -> Ints:
         return np.full(n, NEVER if self.n == math.inf else int(self.n), np.int64)
@@ -61,7 +66,7 @@ class Tokens:
     per_tick: float
 
     def __post_init__(self) -> None:
-        _check("Tokens", self.per_tick, 0 < self.per_tick < math.inf)
+        _check("Tokens", self.per_tick, "a number above 0", lambda n: 0 < n < math.inf)
 
     def ticks(self, n: int, tokens: Any, seconds: float, key: Key, number: int) -> Ints:
         if tokens is None:
@@ -95,7 +100,7 @@ class Seconds:
     _took: dict[Key, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check("Seconds", self.per_tick, 0 < self.per_tick < math.inf)
+        _check("Seconds", self.per_tick, "a number above 0", lambda n: 0 < n < math.inf)
         if self.of is not None:
             self._took.update(_taken(self.of, self.policy))
 
@@ -134,29 +139,42 @@ def _taken(of: str | Path, policy: str) -> dict[Key, list[int]]:
     return found
 
 
-def read_clock(given: Clock | str) -> Clock:
-    """Return a clock from text such as ``ticks=3``, ``tokens=500`` or ``seconds=0.5``.
+def read_clock(given: Clock | str | Mapping[str, Any]) -> Clock:
+    """Return a clock from text such as ``tokens=500``, or a table such as ``{tokens: 500}``.
 
     Raises
     ------
     ParameterError
     """
-    if not isinstance(given, str):
-        if not callable(getattr(given, "ticks", None)):
-            raise ParameterError(
-                f"expected a clock, got {given!r:.60}", where="FastSlow", mend="clock=Ticks(3)"
-            )
-        return given
-    name, _, number = (part.strip() for part in given.partition("="))
-    kinds: Mapping[str, Any] = {"ticks": Ticks, "tokens": Tokens, "seconds": Seconds}
-    try:
-        return kinds[name](float(number))  # type: ignore[no-any-return]
-    except (KeyError, ValueError):
+    if isinstance(given, str):
+        name, _, number = (part.strip() for part in given.partition("="))
+        given = {name: _number(number)}
+    if not isinstance(given, Mapping):
+        if callable(getattr(given, "ticks", None)):
+            return given
         raise ParameterError(
-            f"expected ticks=3, tokens=500 or seconds=0.5, got {given!r:.60}", where="FastSlow"
-        ) from None
+            f"expected a clock, got {given!r:.60}", where="FastSlow", mend="clock=Ticks(3)"
+        )
+    kinds: dict[str, Any] = {"ticks": Ticks, "tokens": Tokens, "seconds": Seconds}
+    named = [name for name in given if name in kinds]
+    rest = {name: value for name, value in given.items() if name not in kinds}
+    if len(named) != 1 or not set(rest) <= ({"of", "policy"} if named == ["seconds"] else set()):
+        raise ParameterError(
+            f"expected ticks=3, tokens=500 or seconds=0.5, got {dict(given)!r:.60}",
+            where="FastSlow",
+        )
+    clock: Clock = kinds[named[0]](given[named[0]], **rest)
+    return clock
 
 
-def _check(name: str, value: Any, good: bool) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not good:
-        raise ParameterError(f"expected {name} of a positive number, got {value!r}", where=name)
+def _number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _check(name: str, value: Any, allowed: str, good: Callable[[float], bool]) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and good(value)):
+        raise ParameterError(f"expected {allowed}, got {value!r:.60}", where=name)

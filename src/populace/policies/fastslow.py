@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -46,8 +46,9 @@ class FastSlow(Parametric, Around):
     when : "idle", condition or function of the observation
         ``idle``: whenever it does not think already. A condition on what the agents see, such as
         ``"stock < 50 and month > 1"``. A function returns a bool, or one an agent.
-    clock : Ticks, Tokens, Seconds or str
-        How long a thought takes; as text ``ticks=3``, ``tokens=500`` or ``seconds=0.5``.
+    clock : Ticks, Tokens, Seconds, str or mapping
+        How long a thought takes; as text ``ticks=3``, ``tokens=500`` or ``seconds=0.5``, as a
+        mapping ``{"seconds": 0.5, "of": "runs/first"}``.
     kinds : sequence of str
         What `slow` thinks about; empty: everything.
 
@@ -78,7 +79,8 @@ class FastSlow(Parametric, Around):
         *,
         when: Annotated[When, Parameter("who thinks: idle, or a condition")] = "idle",
         clock: Annotated[
-            Clock | str, Parameter("how long it takes: ticks=3, tokens=500, seconds=0.5")
+            Clock | str | Mapping[str, Any],
+            Parameter("how long it takes: ticks=3, tokens=500, seconds=0.5"),
         ] = "ticks=1",
         kinds: Annotated[Sequence[str], Parameter("what it thinks about; empty: all")] = (),
     ) -> None:
