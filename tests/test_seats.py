@@ -12,15 +12,29 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from populace import Cast, Choice, Fallback, Human, Number, Population, Rule, Simulation, World
-from populace.cli import main
+from populace import (
+    Cast,
+    Choice,
+    Fallback,
+    Habit,
+    Human,
+    Number,
+    Population,
+    Rule,
+    Simulation,
+    World,
+)
+from populace.cli import main, seating
 from populace.cli.casting import read_cast
+from populace.cli.replying import Replies
 from populace.cli.seating import Seat, parse
 from populace.errors import CastError, PolicyError
 from populace.policies.deputies import Deputies
 from populace.policies.human import script_of
 from populace.records import Run, read
 from populace.records.tables import TABLES
+from populace.teams import Team
+from populace.teams.structures.voting import vote
 from populace.testing import observe
 from populace.worlds.commons import Commons
 
@@ -316,6 +330,32 @@ def test_a_run_is_repeated_from_its_record_and_nobody_is_asked(
     refused = cli("run", *options, "--replies", "d")
     assert refused.exit_code == 2
     assert "nobody was asked in this run" in refused.output
+
+
+def test_what_people_type_is_kept_wherever_they_sit() -> None:
+    def run(replies: Any = None) -> Run:
+        people = [Human(ask=Person()) for _ in range(2)]
+        rule = Rule(bid=lambda o: 4, offer=lambda o: 5)
+        buyers = Cast(
+            {
+                "habit": Habit(people[0], inertia=0.0),
+                "team": Team([rule, Team([people[1], people[1]], vote)], vote),
+                "rule": rule,
+            },
+            assign={"habit": [0], "team": [1], "rule": [2]},
+        )
+        casts = {"buyers": buyers, "sellers": Cast({"rule": rule}, {"rule": 1})}
+        found = [one for policy in buyers.policies.values() for one in seating.people(policy)]
+        assert {id(one) for one in found} == {id(one) for one in people}
+        if replies is not None:
+            Replies(replies).give(casts)
+        return Simulation(Fair(), casts).run(2)
+
+    first = run()
+    assert sorted(first.replies.select("tick", "id").rows()) == [
+        (0, 0), (0, 1), (0, 1), (1, 0), (1, 1), (1, 1),
+    ]  # fmt: skip
+    same(run(first.replies), first)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from populace.kernel.errors import CastError
 from populace.policies.deputies import Deputies
 from populace.policies.fallback import Fallback
 from populace.policies.human import Human
+from populace.teams import Team
 
 MEND = "for instance --cast human@3,greedy=1 or human/careful@0+3"
 
@@ -146,8 +147,13 @@ def seated(
 
 
 def people(policy: Any) -> Iterator[Human]:
-    """Yield the people who are asked by a policy."""
-    return (each for each in wrapped(policy) if isinstance(each, Human))
+    """Yield the people who are asked by a policy, or are members of a team that is."""
+    for each in wrapped(policy):
+        if isinstance(each, Human):
+            yield each
+        elif isinstance(each, Team):
+            for seat in each.seats:
+                yield from people(seat.team or seat.policy)
 
 
 def asks_people(policy: Any) -> bool:

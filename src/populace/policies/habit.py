@@ -190,6 +190,15 @@ class Habit(Parametric):
         """Return the failures of the inner policy."""
         return getattr(self.policy, "failed", list)()
 
+    def replied(self) -> Any:
+        """Return what people typed in the inner policy."""
+        return getattr(self.policy, "replied", list)()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a person is being asked."""
+        return bool(getattr(self.policy, "waiting", False))
+
     def hear(self, observation: Observation) -> Any:
         """Let the inner policy hear."""
         hear = getattr(self.policy, "hear", None)

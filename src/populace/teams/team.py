@@ -250,6 +250,11 @@ class Team:
         told = [dict(zip(COLUMNS, row, strict=True)) for row in taken]
         return [*told, *self._from_members("transcript")]
 
+    def replied(self) -> list[Any]:
+        """Return what people among the members typed since the last call of this."""
+        inner = [one for seat in self.seats if seat.team for one in seat.team.replied()]
+        return [*inner, *self._from_members("replied")]
+
     def state(self) -> dict[str, Any]:
         """Return how many items there have been, and what members keep: a state, or themselves."""
         members = {seat.name: seat.team or seat.policy for seat in self.seats}
