@@ -250,8 +250,10 @@ class Donor(World):
             donors, recipients = rotation(self._order, self.round)
         else:
             donors, recipients = at_random(self._shuffled(minds, "pairs"))
-        order = np.argsort(donors.ravel())
-        return donors.ravel()[order], recipients.ravel()[order]
+        partner = np.full(len(self.people), -1)  # into the order of rows, without a sort
+        partner[donors.ravel()] = recipients.ravel()
+        rows = np.flatnonzero(partner >= 0)
+        return rows, partner[rows]
 
     def _shuffled(self, minds: Minds, stream: str) -> NDArray[np.int64]:
         """Return each game's rows in random order, shape (games, agents)."""

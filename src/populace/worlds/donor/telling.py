@@ -82,24 +82,25 @@ def paid(
     gain: Floats,
 ) -> None:
     """Tell donors and recipients what the round brought them."""
-    both = np.concatenate([donors, recipients])
-    order = np.argsort(both)
-    columns = {
-        "reward": np.concatenate([-units, gain])[order],
-        "share": np.concatenate([share, share])[order],
-        "donor": np.repeat([True, False], len(donors))[order],
-    }
+    rows = len(world.people)
+    reward, shares, gave = np.zeros(rows), np.zeros(rows), np.zeros(rows, np.bool_)
+    reward[donors], reward[recipients] = -units, gain
+    shares[donors] = shares[recipients] = share
+    gave[donors] = True
+    there = gave.copy()
+    there[recipients] = True
+    columns = {"reward": reward[there], "share": shares[there], "donor": gave[there]}
     if world.words != "none":
-        acts = zip(
-            *(x.tolist() for x in (donors, recipients, able, share, units, gain)), strict=True
-        )
-        columns["account"] = column(_accounts(world, list(acts)))[order]
-    part = world.people[both[order]]
+        acts = (x.tolist() for x in (donors, recipients, able, share, units, gain))
+        told = np.empty(rows, object)
+        told[donors], told[recipients] = _accounts(world, list(zip(*acts, strict=True)))
+        columns["account"] = told[there]
+    part = world.people[there]
     minds.tell("paid", part, round=world.round, generation=world.generation, **columns)
 
 
-def _accounts(world: Donor, acts: list[tuple[Any, ...]]) -> list[str]:
-    """Return the round in a sentence, one a donor, then one a recipient."""
+def _accounts(world: Donor, acts: list[tuple[Any, ...]]) -> tuple[list[str], list[str]]:
+    """Return the round in a sentence, for each donor and for each recipient."""
     called = names(world.people)
     when = f"In round {world.round} of generation {world.generation}"
     mine, theirs = [], []
@@ -115,7 +116,7 @@ def _accounts(world: Donor, acts: list[tuple[Any, ...]]) -> list[str]:
             part = "" if world.binary else f", {100 * share:.3g} % of what I had,"
             mine.append(f"{when} I gave {spent:.4g} units{part} to {recipient}.")
             theirs.append(f"{when} {donor} gave to me, and I got {got:.4g} units.")
-    return [*mine, *theirs]
+    return mine, theirs
 
 
 def ending(world: Donor, minds: Minds, survived: NDArray[np.bool_]) -> None:
