@@ -196,29 +196,71 @@ def panel_frame(rows: Sequence[tuple[int, PanelRows]]) -> pl.DataFrame:
 def exchanges_frame(rows: Sequence[tuple[int, Exchange]]) -> pl.DataFrame:
     import polars as pl
 
-    found: list[tuple[Any, ...]] = []
-    hidden = hider()
+    schema, hidden = schemas()["exchanges"], hider()
+    flat: dict[str, list[Any]] = {name: [] for name in schema if name not in ("shown", "notes")}
+    shown, notes = _Lists(schema["shown"]), _Lists(schema["notes"])
     for tick, one in rows:
-        done = one.decision
+        n, done = len(one), one.decision
+        alike = (tick, one.turn, one.population, "told" if done is None else "asked", one.kind)
+        for name, value in zip(("tick", "turn", "population", "act", "kind"), alike, strict=True):
+            flat[name] += [value] * n
+        flat["id"] += one.ids.tolist()
+        nothing = [None] * n
+        flat["policy"] += nothing if done is None else done.policies
+        flat["outcome"] += nothing if done is None else done.outcomes
+        flat["value"] += nothing if done is None else done.values
+        flat["label"] += nothing if done is None else done.labels
+        columns = [_told(value, n) for value in one.shown.values()]
+        names = list(one.shown)
         for i, agent in enumerate(one.ids.tolist()):
-            shown = [(name, *_told(value, i)) for name, value in one.shown.items()]
-            notes = [(what, hidden(said)) for what, said in one.notes.found.get(agent, ())]
-            rest: list[Any] = [None] * 4
-            if done is not None:
-                rest = [done.policies[i], done.outcomes[i], done.values[i], done.labels[i]]
-            act = "told" if done is None else "asked"
-            found.append(
-                (tick, one.turn, one.population, agent, act, one.kind, *rest,
-                 [dict(zip(("column", "value", "label"), each, strict=True)) for each in shown],
-                 [dict(zip(("what", "text"), each, strict=True)) for each in notes])
-            )  # fmt: skip
-    return pl.DataFrame(found, schema=schemas()["exchanges"], orient="row", strict=False)
+            shown.add(names, [values[i] for values, _ in columns], [said[i] for _, said in columns])
+            noted = one.notes.found.get(agent, ())
+            notes.add([what for what, _ in noted], [hidden(text) for _, text in noted])
+    lists = {"shown": shown.series(), "notes": notes.series()}
+    return pl.DataFrame({**flat, **lists}, schema=schema, strict=False)
 
 
-def _told(value: Any, i: int) -> tuple[float | None, str | None]:
-    """Return what is shown to the i-th agent as a number or in words; (None, None): not known."""
-    if isinstance(value, np.ndarray) and value.ndim:
-        value = value[i]
+class _Lists:
+    """A column of lists of records, gathered field by field."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._dtype, self._lengths = dtype, [0]
+        self._fields: list[list[Any]] = [[] for _ in dtype.inner.fields]
+
+    def add(self, *fields: list[Any]) -> None:
+        """Add one list: all its records' first fields, all its second ones, and so on."""
+        self._lengths.append(len(fields[0]))
+        for held, more in zip(self._fields, fields, strict=True):
+            held += more
+
+    def series(self) -> pl.Series:
+        import polars as pl
+
+        fields = zip(self._dtype.inner.fields, self._fields, strict=True)
+        flat = pl.DataFrame([pl.Series(f.name, held, f.dtype) for f, held in fields])
+        rows = pl.Series(np.repeat(np.arange(len(self._lengths) - 1), self._lengths[1:]))
+        lists = flat.to_struct("all").to_frame().group_by(rows.alias("row"), maintain_order=True)
+        every = pl.DataFrame({"row": np.arange(len(self._lengths) - 1)})
+        found = every.join(lists.agg("all"), on="row", how="left", maintain_order="left")["all"]
+        return found.cast(self._dtype).fill_null([])
+
+
+def _told(value: Any, n: int) -> tuple[list[float | None], list[str | None]]:
+    """Return what n agents are shown as numbers and in words; both None: not known."""
+    if not (isinstance(value, np.ndarray) and value.ndim):
+        number, words = _one_told(value)
+        return [number] * n, [words] * n
+    nothing: list[Any] = [None] * n
+    if value.ndim > 1 or value.dtype.kind not in "biuf":
+        pairs = [_one_told(each) for each in value.tolist()]
+        return [number for number, _ in pairs], [words for _, words in pairs]
+    if value.dtype.kind == "b":
+        return nothing, ["yes" if each else "no" for each in value.tolist()]
+    numbers = value.astype(np.float64)
+    return [None if x != x else x for x in numbers.tolist()], nothing
+
+
+def _one_told(value: Any) -> tuple[float | None, str | None]:
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if isinstance(value, (tuple, list)):
