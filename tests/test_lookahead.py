@@ -381,6 +381,16 @@ def test_settings_are_checked() -> None:
         LookAhead(CAREFUL, depth=-1)
 
 
+def test_a_model_may_be_settings_as_a_file_holds_them() -> None:
+    assert LookAhead(CAREFUL, {"futures": 3, "apart": "game"}).model.futures == 3
+    imagined = {"model": Scripted(lambda request: "x"), "goal": "Earn.", "samples": 5}
+    assert LookAhead(CAREFUL, imagined).model.goal == "Earn."
+    with pytest.raises(ParameterError, match="no setting 'future'; did you mean 'futures'"):
+        LookAhead(CAREFUL, {"future": 3})
+    with pytest.raises(ParameterError, match="futures"):
+        LookAhead(CAREFUL, {"futures": 0})
+
+
 @pytest.mark.parametrize(
     ("mind", "message"),
     [

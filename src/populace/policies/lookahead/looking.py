@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Answers
-from populace.kernel.errors import ParameterError
+from populace.kernel.errors import ParameterError, nearest
 from populace.kernel.exchange import writable
 from populace.kernel.observation import Observation
-from populace.kernel.parameters import Parameter, Parametric
+from populace.kernel.parameters import Parameter, Parametric, parameters
 from populace.kernel.policy import PolicyLike, as_policy, closed, describe_policy
 from populace.policies.around import Around
 from populace.policies.lookahead.forked import Asked, Forked
@@ -53,8 +53,9 @@ class LookAhead(Parametric, Around):
     Parameters
     ----------
     policy : Policy or function
-    model : Forked or Imagined
-        What the consequences are imagined with.
+    model : Forked, Imagined, or mapping, optional
+        What the consequences are imagined with; a `Forked` by default. A mapping, as in a file,
+        holds the settings of an `Imagined` if one is ``goal``, else of a `Forked`.
     depth : int
         How many ticks ahead: 1 is the present one to its end; 0 does as `policy` does. For
         `Imagined`, how many steps are described.
@@ -89,7 +90,7 @@ class LookAhead(Parametric, Around):
         propose: Annotated[Any, Parameter("other proposals")] = None,
     ) -> None:
         self.policy = as_policy(policy)
-        self.model: Any = Forked() if model is None else model
+        self.model = _opened(model)
         if score is not None and not self.model.forks:
             raise ParameterError(
                 "a language model judges by its goal, not by a score", where="LookAhead, score"
@@ -195,3 +196,21 @@ class LookAhead(Parametric, Around):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.policy = state["policy"]
+
+
+def _opened(model: Any) -> Any:
+    """Return the model that is meant."""
+    if model is None:
+        return Forked()
+    if not isinstance(model, Mapping):
+        return model
+    from populace.policies.lookahead.imagined import Imagined
+
+    cls: Any = Imagined if "goal" in model else Forked
+    known = parameters(cls)
+    for name in model:
+        if name not in known:
+            raise ParameterError(
+                f"{cls.__name__} has no setting {name!r}; {nearest(name, known)}", where="model"
+            )
+    return cls(**model)
