@@ -15,7 +15,7 @@ from populace.kernel.overlay import overlay
 from populace.kernel.state import capture
 from populace.kernel.threads import threads
 from populace.language.embedding import Hashed
-from populace.language.memory import Memory
+from populace.language.memory import Memory, retrieval
 from populace.language.memory.retrieval import retrieve
 from populace.language.memory.store import Store
 from populace.language.memory.vectors import Vectors, lengths, quantised
@@ -146,6 +146,19 @@ def test_threads_do_not_matter():
     for slots, scores in found[1:]:
         assert (slots == found[0][0]).all()
         assert scores.tobytes() == found[0][1].tobytes()
+
+
+@pytest.mark.parametrize(("block", "pairs"), [(1, 1), (64, 7), (2_000, 1 << 22)])
+def test_the_order_in_which_vectors_are_read_does_not_matter(monkeypatch, block, pairs):
+    people, store, vectors, draws = made(300, 6, 211, 16, ticks=6)
+    queries, query = quantised(draws.standard_normal((5, 16))), draws.integers(0, 5, 300)
+    args = store, vectors, people.everyone.rows, queries, query, 9, 3
+    slots, scores = retrieve(*args)
+    monkeypatch.setattr(retrieval, "_BLOCK", block)
+    monkeypatch.setattr(retrieval, "_PAIRS", pairs)
+    found = retrieve(*args)
+    assert (found[0] == slots).all()
+    assert found[1].tobytes() == scores.tobytes()
 
 
 def test_bytes_stand_for_cosines():

@@ -19,7 +19,8 @@ from populace.kernel.threads import chunked
 from populace.language.memory.store import Store
 from populace.language.memory.vectors import Vectors, lengths
 
-_LINE = 64  # bytes of a cache line
+_BLOCK = 1 << 19  # bytes of vectors that are read together: a part of a core's own cache
+_PAIRS = 1 << 22  # memories compared at a time: 80 MiB of room for each thread
 
 
 def retrieve(
@@ -71,7 +72,7 @@ def retrieve(
     args = (
         rows, store.count, store.last, store.importance, store.text, vectors.at, vectors.table,
         vectors.length, queries, lengths(queries), np.asarray(query, np.int64), now, fading,
-        np.asarray(weights, np.float64), slots, scores,
+        np.asarray(weights, np.float64), slots, scores, _BLOCK, _PAIRS,
     )  # fmt: skip
     chunked(_retrieve, len(rows), *args)
     return slots, scores
@@ -81,57 +82,104 @@ def retrieve(
 def _retrieve(
     a: Any, b: Any, rows: Any, count: Any, last: Any, importance: Any, text: Any, at: Any,
     table: Any, length: Any, queries: Any, query_length: Any, query: Any, now: Any, fading: Any,
-    weights: Any, slots: Any, scores: Any,
-) -> int:  # fmt: skip
-    k, d = slots.shape[1], table.shape[1]
-    score = np.empty((3, last.shape[1]))
-    touched = 0
-    for who in range(a, b):
-        i, n = rows[who], count[rows[who]]
-        q = query[who]
-        asked = queries[q]
-        least = np.inf
-        for j in range(n):
-            if importance[i, j] < least:
-                least = importance[i, j]
-        if least == np.inf:
-            least = 0.0
-        for j in range(n):  # touch the vectors first: the loads from memory then overlap
+    weights: Any, slots: Any, scores: Any, block: Any, pairs: Any,
+) -> None:  # fmt: skip
+    width = text.shape[1]
+    step = max(1, pairs // max(1, width))
+    relevance, score = np.empty((min(step, b - a), width)), np.empty((3, width))
+    for start in range(a, b, step):
+        stop = min(start + step, b)
+        _relevance(
+            start, stop, rows, count, text, at, table, length, queries, query_length, query,
+            relevance, block,
+        )  # fmt: skip
+        for who in range(start, stop):
+            _best(
+                who, rows[who], count, last, importance, now, fading, weights,
+                relevance[who - start], score, slots, scores,
+            )  # fmt: skip
+
+
+@jit
+def _relevance(
+    start: Any, stop: Any, rows: Any, count: Any, text: Any, at: Any, table: Any, length: Any,
+    queries: Any, query_length: Any, query: Any, relevance: Any, block: Any,
+) -> None:  # fmt: skip
+    """Fill in the cosines of some agents' memories, in the order of the vectors in memory.
+
+    Agents remember any of very many texts. Read agent by agent, nearly every vector would come from
+    main memory, through a page that is not at hand; sorted into blocks that a cache holds, each
+    comes from there but once.
+    """
+    width, d = np.uint32(text.shape[1]), table.shape[1]
+    shift = 0  # vectors of a block, as a power of two
+    while (2 * max(1, d)) << shift <= block:
+        shift += 1
+    first = np.zeros((len(table) >> shift) + 2, np.int64)
+    for who in range(start, stop):
+        i = rows[who]
+        for j in range(count[i]):
+            first[(at[text[i, j]] >> shift) + 1] += 1
+    for b in range(1, len(first)):
+        first[b] += first[b - 1]
+    pairs = first[-1]
+    place, vector = np.empty(pairs, np.uint32), np.empty(pairs, np.int32)
+    for who in range(start, stop):
+        i = rows[who]
+        for j in range(count[i]):
             v = at[text[i, j]]
-            for x in range(0, d, _LINE):
-                touched += table[v, x]
+            p = first[v >> shift]
+            first[v >> shift] = p + 1
+            place[p], vector[p] = (who - start) * width + j, v
+    for p in range(pairs):
+        v, who = vector[p], place[p] // width
+        q = query[start + who]
+        told, asked = table[v], queries[q]
+        dot = np.int32(0)
+        for x in range(d):
+            dot = np.int32(dot + np.int32(told[x]) * np.int32(asked[x]))
+        relevance[who, place[p] - who * width] = dot / (length[v] * query_length[q])
+
+
+@jit
+def _best(
+    who: Any, i: Any, count: Any, last: Any, importance: Any, now: Any, fading: Any, weights: Any,
+    relevance: Any, score: Any, slots: Any, scores: Any,
+) -> None:  # fmt: skip
+    """Score one agent's memories, and keep the best."""
+    n, k = count[i], slots.shape[1]
+    least = np.inf
+    for j in range(n):
+        if importance[i, j] < least:
+            least = importance[i, j]
+    if least == np.inf:
+        least = 0.0
+    for j in range(n):
+        score[0, j] = fading[now - last[i, j]]
+        score[1, j] = least if np.isnan(importance[i, j]) else importance[i, j]
+        score[2, j] = relevance[j]
+    for part in range(3):
+        low, high = np.inf, -np.inf
         for j in range(n):
-            score[0, j] = fading[now - last[i, j]]
-            score[1, j] = least if np.isnan(importance[i, j]) else importance[i, j]
-            v = at[text[i, j]]
-            told = table[v]
-            dot = np.int32(0)
-            for x in range(d):
-                dot = np.int32(dot + np.int32(told[x]) * np.int32(asked[x]))
-            score[2, j] = dot / (length[v] * query_length[q])
-        for part in range(3):
-            low, high = np.inf, -np.inf
-            for j in range(n):
-                low, high = min(low, score[part, j]), max(high, score[part, j])
-            width = high - low
-            for j in range(n):
-                scaled = (score[part, j] - low) / width if width > 0 else 0.0
-                score[part, j] = weights[part] * scaled
-        found = 0
+            low, high = min(low, score[part, j]), max(high, score[part, j])
+        width = high - low
         for j in range(n):
-            total = score[0, j] + score[1, j] + score[2, j]
-            if found == k and total < scores[who, k - 1]:
-                continue
-            place = min(found, k - 1)
-            while place > 0 and scores[who, place - 1] <= total:
-                scores[who, place], slots[who, place] = (
-                    scores[who, place - 1],
-                    slots[who, place - 1],
-                )
-                place -= 1
-            scores[who, place], slots[who, place] = total, j
-            if found < k:
-                found += 1
-        for place in range(found, k):
-            scores[who, place], slots[who, place] = np.nan, -1
-    return touched
+            scaled = (score[part, j] - low) / width if width > 0 else 0.0
+            score[part, j] = weights[part] * scaled
+    found = 0
+    for j in range(n):
+        total = score[0, j] + score[1, j] + score[2, j]
+        if found == k and total < scores[who, k - 1]:
+            continue
+        place = min(found, k - 1)
+        while place > 0 and scores[who, place - 1] <= total:
+            scores[who, place], slots[who, place] = (
+                scores[who, place - 1],
+                slots[who, place - 1],
+            )
+            place -= 1
+        scores[who, place], slots[who, place] = total, j
+        if found < k:
+            found += 1
+    for place in range(found, k):
+        scores[who, place], slots[who, place] = np.nan, -1
