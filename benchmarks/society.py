@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import tempfile
 import time
@@ -87,6 +88,8 @@ def main() -> None:
     before = peak_memory_mib()
     played(given.games, given.months, Scripted(say), requests)()
     memory = peak_memory_mib()
+    gc.collect()
+    gc.freeze()  # the requests of the loop are no part of what is measured
     size = given.games, given.months
     prices = Prices({"script": Price(0.25, 2.0)})
 
