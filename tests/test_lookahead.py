@@ -435,3 +435,13 @@ def test_in_a_survey_the_policy_answers() -> None:
     run = simulation.run(3)
     assert differences(of_run(plain), of_run(run)) == []
     assert run.surveys["label"].to_list() == ["b"]
+
+
+def test_what_was_foreseen_stands_beside_the_decision() -> None:
+    leads, pays, actions = tables(3)
+    mind = LookAhead(Rule(go=lambda o: actions[o["state"]]), depth=1, breadth=3)
+    run = Simulation(Walk(leads, pays), mind, seed=1).run(1)
+    told = run.exchanges.filter(run.exchanges["kind"] == "go")["notes"].to_list()[0]
+    order = [actions[0], *(a for a in range(3) if a != actions[0])]
+    foreseen = "\n".join(f"{'abc'[a]}: {pays[0, a]:g}" for a in order)
+    assert told == [{"what": "foreseen", "text": foreseen}]
