@@ -119,6 +119,7 @@ def _n(value: float | None, sign: bool = False) -> str:
     if value is None or math.isnan(value):
         return "–"
     digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    value = round(value, digits) + 0.0  # no minus before a zero
     text = f"{value:{'+' if sign else ''}.{digits}f}"
     return text.replace("-", "−")
 
