@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from populace import Cast, Rule, Simulation
+from populace import Cast, Rule, Simulation, Team
 from populace.errors import CastError, ParameterError
 from populace.kernel.streams import Streams
 from populace.language import Scripted
@@ -19,6 +19,7 @@ from populace.language.embedding import Hashed
 from populace.language.memory import Memory
 from populace.language.policy import Language
 from populace.records.checkpoints import Checkpoints
+from populace.teams.structures.debate import debate
 from populace.testing import check_world
 from populace.worlds.commons import PROMPTS, REMEMBERING, Commons
 from populace.worlds.commons.resource import Resource, ration
@@ -398,3 +399,14 @@ def test_the_rules_of_the_kernel_are_kept() -> None:
         return Cast({n: make().policies()[n] for n in names}, shares=dict.fromkeys(names, 1))
 
     check_world(make, cast, ticks=6).raise_if_failed()
+
+
+def test_a_team_takes_a_seat_by_itself() -> None:
+    world = Commons(months=2)
+    model = Scripted(lambda request: "Answer: 7")
+    team = Team([model, model, model], debate, rounds=1)
+    run = Simulation(
+        world, by_seat({**world.policies(), "team": team}, {"careful": 4, "team": 1}, world.people)
+    )
+    assert run.run(2).status == "finished"
+    assert world.people.gain.tolist() == [20, 20, 20, 20, 14]

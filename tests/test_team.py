@@ -275,15 +275,16 @@ def test_a_record_and_a_call_are_answered_too():
 def test_without_a_question_the_columns_are_the_question_and_prompts_may_word_them():
     class Ask(Sums):
         async def step(self, minds):
-            await minds.ask("stay", self.items, Choice(["in", "out"]), cases=3, age=self.items.ids)
+            await minds.ask("stay", self.items, space, cases=3, age=self.items.ids, last=np.nan)
 
         def measure(self):
             return {}
 
+    space = Choice(["in", "out"])
     model = Scripted(lambda r: "Answer: in")
     Simulation(Ask(2), Team([model], debate, wording=WORDING, rounds=1)).run(1)
     assert model.asked[1].messages[0].content == (
-        "The decision is: stay.\ncases: 3\nage: 1\n\n"
+        "The decision is: stay.\ncases: 3\nage: 1\nlast: unknown\n\n"
         "End with a line that says 'Answer: ' and one of: in, out."
     )
     prompts = {"kind": {"stay": {"shared": "There are {cases} cases.", "agent": "You are {age}."}}}

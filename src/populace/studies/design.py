@@ -75,13 +75,14 @@ class Range:
         low, high = float(self.low), float(self.high) + self.integer
         if self.log:
             values = np.exp(np.log(low) + places * (np.log(high) - np.log(low)))
-            values = np.clip(values, low, high)
         else:
             values = low + places * (high - low)
-        if not self.integer:
-            return [float(f"{v:.15g}") if self.log else float(v) for v in values]
-        whole = np.clip(np.floor(values), low, self.high)  # rounding may reach the open end
-        return [int(v) for v in whole]
+        if self.integer:
+            values = np.floor(values)
+        elif self.log:
+            values = [float(f"{v:.15g}") for v in values]
+        values = np.clip(values, low, self.high)  # which rounding may leave
+        return [int(v) if self.integer else float(v) for v in values]
 
 
 @dataclass(frozen=True)

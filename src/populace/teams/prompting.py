@@ -247,8 +247,8 @@ def questions(observation: Observation, prompts: Prompts | None) -> list[str]:
 
 
 def words(value: Any, n: int, name: str) -> list[str]:
-    """Return a column in words, one an agent."""
-    wording = Wording(where=f"column {name!r}", lines=True, limit=1_000_000)
+    """Return a column in words, one an agent; NaN and None are unknown."""
+    wording = Wording(where=f"column {name!r}", lines=True, limit=1_000_000, missing="unknown")
     if isinstance(value, np.ndarray) and value.ndim > 1:
         return [wording.one(tuple(row.tolist())) for row in value]
     if isinstance(value, np.ndarray) and value.ndim:
