@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import signal
@@ -141,6 +142,24 @@ def test_measures_by_axis_and_undefined_ones() -> None:
 
         with pytest.raises(WorldError, match="measure 'x': expected a finite number"):
             Simulation(Bad(2), never).run(1)
+
+
+def test_the_garbage_collector_looks_seldom_in_a_run_and_is_as_it_was_after_it() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def look(observation: Any) -> Any:
+        seen.append(gc.get_threshold())
+        return 1
+
+    before = gc.get_threshold()
+    try:
+        for own in ((700, 10, 10), (50_000, 5, 5), (0, 10, 10)):
+            gc.set_threshold(*own)
+            Simulation(Coins(4), Rule(look)).run(1)
+            assert gc.get_threshold() == own
+    finally:
+        gc.set_threshold(*before)
+    assert seen == [(10_000, 10, 10), (50_000, 5, 5), (0, 10, 10)]
 
 
 def test_a_failing_world_leaves_what_it_had_marked_failed(tmp_path: Path) -> None:

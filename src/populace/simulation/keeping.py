@@ -21,6 +21,7 @@ from populace.records.answers import AnswerStore
 from populace.records.cadence import Checkpoints
 from populace.records.checkpoints import Vault, tick_name
 from populace.records.files import held, write_atomically
+from populace.simulation.loop import collecting_seldom
 from populace.simulation.manifest import describe_casts, manifest, versions
 
 if TYPE_CHECKING:
@@ -192,10 +193,11 @@ class Keeping:
     async def step(self) -> None:
         """Live through one tick, to its end if that is near when the run is interrupted."""
         self._whole = False
-        if self._vault is None:
-            await self._simulation._step(self.recorder)
-        else:
-            await self._to_its_end(asyncio.ensure_future(self._simulation._step(self.recorder)))
+        with collecting_seldom():
+            if self._vault is None:
+                await self._simulation._step(self.recorder)
+            else:
+                await self._to_its_end(asyncio.ensure_future(self._simulation._step(self.recorder)))
         self._whole = True
 
     async def _to_its_end(self, step: asyncio.Task[None]) -> None:

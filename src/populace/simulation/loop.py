@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+import gc
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,8 @@ from populace.kernel.measures import By
 from populace.kernel.world import World
 
 T = TypeVar("T")
+
+_OBJECTS = 10_000
 
 
 def finished(running: Coroutine[Any, Any, T]) -> T:
@@ -45,6 +49,24 @@ def _run_in_thread(running: Coroutine[Any, Any, T]) -> T:
                 if not future.done():
                     loop.call_soon_threadsafe(task.cancel)
             raise  # once the thread is through: the run is saved by then
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Have the garbage collector look after 10,000 new objects, if it would look more often.
+
+    A tick of conversation makes many objects that stay, such as prompts and answers, which it
+    would go through again and again. What is in no cycle is freed at once as ever.
+    """
+    usual = gc.get_threshold()
+    if not 0 < usual[0] < _OBJECTS:  # it is off, or seldom enough
+        yield
+        return
+    gc.set_threshold(_OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def measured(world: World) -> tuple[dict[str, Any], list[tuple[str, str, list[str], list[float]]]]:
