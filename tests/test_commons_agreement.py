@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from populace import Cast, Rule, Simulation
+from populace.kernel.columns import column
 from populace.language.embedding import Hashed
 from populace.language.memory import Memory
 from populace.language.policy import Language
 from populace.language.scripted import Scripted
 from populace.records.checkpoints import Checkpoints
-from populace.worlds.columns import column
 from populace.worlds.commons import PROMPTS, REMEMBERING, Commons
 from populace.worlds.commons.agreement import read_limit
 from populace.worlds.commons.rules import careful

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from populace.kernel.columns import column
 from populace.kernel.errors import AnswerError, SpaceError, nearest
 from populace.kernel.population import Part, Population
 
@@ -255,7 +256,7 @@ class Record(Space):
             rows = _aligned(raw, n, where, self)
             valid &= [isinstance(r, Mapping) and set(r) == set(self.fields) for r in rows]
             raw = {
-                name: _objects([r.get(name) if isinstance(r, Mapping) else None for r in rows])
+                name: column([r.get(name) if isinstance(r, Mapping) else None for r in rows])
                 for name in self.fields
             }
         elif set(raw) != set(self.fields):
@@ -296,7 +297,7 @@ class Record(Space):
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def label(self, values: Any) -> NDArray[Any]:
-        return _objects([json.dumps(r, default=_plain, sort_keys=True) for r in self.rows(values)])
+        return column([json.dumps(r, default=_plain, sort_keys=True) for r in self.rows(values)])
 
     def record(self, values: Any) -> tuple[list[float | None], list[str | None]]:
         labels = list(self.label(values))
@@ -374,7 +375,7 @@ class Pick(Space):
 
     def label(self, values: Any) -> NDArray[Any]:
         rows = np.asarray(values).reshape(len(values), self.count)
-        return _objects([",".join(map(str, row)) for row in rows.tolist()])
+        return column([",".join(map(str, row)) for row in rows.tolist()])
 
     def record(self, values: Any) -> tuple[list[float | None], list[str | None]]:
         if self.count > 1:
@@ -409,14 +410,14 @@ class Call(Space):
 
     def check(self, raw: Any, n: int, where: str = "") -> Checked:
         lone = isinstance(raw, (ToolCall, Mapping))
-        given = _objects([raw] * n) if lone else _aligned(raw, n, where, self)
+        given = column([raw] * n) if lone else _aligned(raw, n, where, self)
         values, valid = self.empty(n), np.zeros(n, np.bool_)
         for i, answer in enumerate(given):
             if isinstance(answer, Mapping) and set(answer) == {"name", "arguments"}:
                 answer = ToolCall(answer["name"], answer["arguments"])
             if not (isinstance(answer, ToolCall) and answer.name in self.tools):
                 continue
-            checked, good = self.tools[answer.name].check(_objects([answer.arguments]), 1, where)
+            checked, good = self.tools[answer.name].check(column([answer.arguments]), 1, where)
             if good is None:
                 values[i] = ToolCall(answer.name, self.tools[answer.name].rows(checked)[0])
                 valid[i] = True
@@ -426,7 +427,7 @@ class Call(Space):
         return self.empty(n) if missing is None else super().default(missing, n, where)
 
     def label(self, values: Any) -> NDArray[Any]:
-        return _objects(
+        return column(
             [
                 None
                 if v is None
@@ -449,14 +450,14 @@ def _aligned(raw: Any, n: int, where: str, space: Space, width: int | None = Non
         )
     shape = (n,) if width is None else (n, width)
     if isinstance(raw, (list, tuple)) and any(isinstance(v, (Mapping, ToolCall)) for v in raw):
-        given = _objects(raw)
+        given = column(raw)
     elif isinstance(raw, Mapping):
-        given = _objects([raw])[0:1].repeat(n)
+        given = column([raw])[0:1].repeat(n)
     else:
         try:
             given = np.asarray(raw)
         except ValueError:  # ragged
-            given = _objects(list(raw))
+            given = column(list(raw))
     if given.shape == shape:
         return given
     if given.ndim == 0 or given.shape == shape[1:]:
@@ -466,13 +467,6 @@ def _aligned(raw: Any, n: int, where: str, space: Space, width: int | None = Non
         where=where,
         mend="return one value for each agent of the observation, in its order",
     )
-
-
-def _objects(items: Sequence[Any]) -> NDArray[Any]:
-    out = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        out[i] = item
-    return out
 
 
 def _number(value: Any) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Outcome
+from populace.kernel.columns import column
 from populace.kernel.errors import PolicyError, PromptError
 from populace.kernel.exchange import fitting
 from populace.kernel.observation import Observation
@@ -192,9 +193,7 @@ def _values(values: Any) -> tuple[Any, ...]:
 def _column(values: list[Any]) -> NDArray[Any]:
     if all(isinstance(v, (int, float)) for v in values):
         return np.array(values)
-    column = np.empty(len(values), object)
-    column[:] = values
-    return column
+    return column(values)
 
 
 def _scenes(cells: Sequence[tuple[Any, ...]], shared: Sequence[bool]) -> list[list[int]]:

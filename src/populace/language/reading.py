@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from populace.kernel.columns import column
 from populace.kernel.spaces import Call, Choice, Number, Pick, Record, Space, Text
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
@@ -92,10 +93,7 @@ def raw_column(space: Space, answers: Sequence[Any]) -> Any:
                 table[i] = [_integer(a) for a in answer]
         return table
     one = _CONVERT.get(type(space), lambda answer: answer)
-    column = np.empty(len(answers), object)
-    for i, answer in enumerate(answers):
-        column[i] = one(answer)
-    return column
+    return column([one(answer) for answer in answers])
 
 
 def _parsed(text: str) -> Any:

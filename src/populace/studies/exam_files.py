@@ -117,16 +117,6 @@ def begun(folder: Path, manifest: Mapping[str, Any]) -> Path:
     return folder
 
 
-def is_exam_comparison(path: str | Path) -> bool:
-    """Whether a directory holds a finished comparison of teams."""
-    return _finished(path) is not None
-
-
-def _finished(path: str | Path) -> dict[str, Any] | None:
-    manifest = shelf.manifest_of(path, FORMAT)
-    return manifest if manifest and manifest.get("status") == "finished" else None
-
-
 def read_exam_comparison(path: str | Path) -> ExamComparison:
     """Return the comparison that is kept in a directory.
 
@@ -135,7 +125,7 @@ def read_exam_comparison(path: str | Path) -> ExamComparison:
     RecordError
         If there is none, or a file of it cannot be read.
     """
-    manifest = _finished(path)
-    if manifest is None:
+    manifest = shelf.manifest_of(path, FORMAT)
+    if not manifest or manifest.get("status") != "finished":
         raise RecordError("no finished comparison of teams is here", where=str(path))
     return ExamComparison(shelf.take(path, TABLES), manifest, Path(path))

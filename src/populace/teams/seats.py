@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from populace.kernel.answers import Outcome, settle
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.exchange import act_all
 from populace.kernel.observation import Observation
@@ -188,10 +189,7 @@ def _observation(work: Work, held: Sequence[tuple[Round, Ask]]) -> Observation:
 def _column(values: Sequence[Any]) -> Any:
     if all(isinstance(v, (bool, int, float, np.number)) for v in values):
         return np.array(values)
-    column = np.empty(len(values), object)
-    for i, value in enumerate(values):
-        column[i] = value
-    return column
+    return column(values)
 
 
 class _Speaker:

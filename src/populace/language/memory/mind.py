@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Answers, Outcome
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError, PromptError, nearest
 from populace.kernel.observation import Observation
 from populace.kernel.schema import json_schema
@@ -173,8 +174,7 @@ class Mind:
         if isinstance(space, Choice):
             said = dict(zip(space.options, self._options(observation), strict=True))
             labels = [said[label] for label in labels if label is not None]
-        answer = np.empty(len(who), object)
-        answer[:] = [a if b is None else b for a, b in zip(numbers, labels, strict=True)]
+        answer = column([a if b is None else b for a, b in zip(numbers, labels, strict=True)])
         self._remember(observation.asked(who, "", answer=answer), kept, "action")
 
     def _options(self, observation: Observation) -> list[str]:
@@ -333,7 +333,7 @@ class Mind:
         store = memory.of(agents.population)
         store.unthought[agents.rows] = 0
         self.counts["reflecting"] += len(who)
-        persona = _objects([people[i] for i in who.tolist()])
+        persona = column([people[i] for i in who.tolist()])
         width = store.number.shape[1]
         slot = store.count[agents.rows, None] - 1 - np.arange(min(reflect.recent, width))
         there, place = slot >= 0, (agents.rows[:, None], np.maximum(slot, 0))
@@ -358,7 +358,7 @@ class Mind:
             )  # fmt: skip
             asked = self._asked(
                 observation, who[here], "insights", f"reflect/{q}", person=persona[here],
-                question=_objects(question), count=reflect.insights,
+                question=column(question), count=reflect.insights,
             )  # fmt: skip
             filled = self.fill(self.thinker, asked, found.text, found.number, numbered=True)
             for i, reply in enumerate(await self._thought(filled)):
@@ -400,9 +400,9 @@ class Mind:
         before = store.plan[agents.rows]
         found = memory.recall(agents, queries, query[who], observation.tick)
         asked = self._asked(
-            observation, who, "plan", "plan", person=_objects([people[i] for i in who.tolist()]),
-            before=_objects([memory.texts[c] if c >= 0 else "none" for c in before.tolist()]),
-            situation=_objects([queries[i] for i in query[who].tolist()]),
+            observation, who, "plan", "plan", person=column([people[i] for i in who.tolist()]),
+            before=column([memory.texts[c] if c >= 0 else "none" for c in before.tolist()]),
+            situation=column([queries[i] for i in query[who].tolist()]),
         )  # fmt: skip
         replies = await self._thought(self.fill(self.thinker, asked, found.text, found.number))
         clean = self.language.prompts.wording_of("plan").clean
@@ -439,9 +439,3 @@ def _thinker(language: Language, prompts: Any) -> Language:
     names = ("draws", "precision", "temperature", "timeout")
     settings: dict[str, Any] = {name: language._settings[name] for name in names}
     return type(language)(language.model, prompts, name=language._asker.name, **settings)
-
-
-def _objects(texts: Sequence[str]) -> NDArray[Any]:
-    column = np.empty(len(texts), object)
-    column[:] = list(texts)
-    return column

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Outcome
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.spaces import Choice, Space, Text
 from populace.policies.lookahead.forked import Asked, at_once
-from populace.policies.lookahead.paths import Step, column, word, words
+from populace.policies.lookahead.paths import Step, word, words
 
 if TYPE_CHECKING:
     from populace.language.model import LanguageModel
@@ -134,8 +135,10 @@ class Imagined(Parametric):
             text, fine = await self._said(part, "describe", number, shown, **columns)
             good &= fine
             stories = column(
-                f"{told}\n\nThey answered: {done}\n{then}".strip()
-                for told, done, then in zip(stories, action, text, strict=True)
+                [
+                    f"{told}\n\nThey answered: {done}\n{then}".strip()
+                    for told, done, then in zip(stories, action, text, strict=True)
+                ]
             )
         judged = self._asked(part, "judge", asked.depth, _STANDS, {**shown, "story": stories})
         found = await self.language.probabilities(judged)
@@ -153,7 +156,7 @@ class Imagined(Parametric):
         answers = await self.language.decide(observation)
         good = np.asarray(answers.outcome) == Outcome.ACTED
         said = column(
-            text.strip() if fine else "" for text, fine in zip(answers.values, good, strict=True)
+            [text.strip() if fine else "" for text, fine in zip(answers.values, good, strict=True)]
         )
         return said, good
 
@@ -191,4 +194,4 @@ def situation(observation: Observation) -> NDArray[Any]:
             said = word(value[i]) if aligned else shared
             if said:
                 told.append(f"{name}: {said}")
-    return column("\n".join(told) for told in lines)
+    return column(["\n".join(told) for told in lines])

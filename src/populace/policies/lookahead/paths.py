@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Answers, Outcome, settle
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.observation import Observation
 from populace.kernel.policy import as_policy
@@ -228,7 +229,7 @@ async def decided_as(policy: Any, observation: Observation) -> Any:
 def words(space: Space, values: Any) -> NDArray[Any]:
     """Return actions in words: the option, the number, the text."""
     numbers, labels = space.record(values)
-    return column(word(n) if w is None else w for n, w in zip(numbers, labels, strict=True))
+    return column([word(n) if w is None else w for n, w in zip(numbers, labels, strict=True)])
 
 
 def word(value: Any) -> str:
@@ -240,11 +241,3 @@ def word(value: Any) -> str:
     if isinstance(value, (int, float, np.number)):
         return f"{float(value):g}"
     return str(value)
-
-
-def column(texts: Iterable[str]) -> NDArray[Any]:
-    """Return texts as a column."""
-    made = list(texts)
-    found = np.empty(len(made), object)
-    found[:] = made
-    return found

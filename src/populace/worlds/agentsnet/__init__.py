@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from populace.geometry import Network
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.measures import Chart
 from populace.kernel.minds import Minds
@@ -21,7 +22,6 @@ from populace.kernel.world import World
 from populace.worlds.agentsnet.graphs import NAMES, GraphName, distances, draw_network
 from populace.worlds.agentsnet.rules import Distributed, Guessing
 from populace.worlds.agentsnet.tasks import NOBODY, TASKS, Answer, TaskName, colours
-from populace.worlds.columns import column
 
 PROMPTS = Path(__file__).parent / "prompts" / "agentsnet.toml"
 """Prompts with which a language model plays: ``Language(model, PROMPTS)``."""

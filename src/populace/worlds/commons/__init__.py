@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.measures import By, Calendar, Chart
 from populace.kernel.minds import Minds
@@ -19,7 +20,6 @@ from populace.kernel.policy import Policy
 from populace.kernel.population import Part, Population
 from populace.kernel.spaces import Number, Text
 from populace.kernel.world import World
-from populace.worlds.columns import column
 from populace.worlds.commons.agreement import Agreement, ask_limit, read_limit, said_by, within
 from populace.worlds.commons.resource import Allocation, Floats, Resource, ration
 from populace.worlds.commons.rules import minds as rule_minds

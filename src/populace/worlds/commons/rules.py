@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from populace.kernel.answers import Answers, Outcome
+from populace.kernel.columns import column
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
 from populace.policies import Rule
-from populace.worlds.columns import column
 
 
 def greedy(o: Observation) -> Any:

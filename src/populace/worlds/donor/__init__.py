@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.cast import COLUMN as MIND
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.measures import By, Chart
 from populace.kernel.minds import Minds
@@ -20,7 +21,6 @@ from populace.kernel.spaces import Choice, Number, Record, Text
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.policies import Rule
-from populace.worlds.columns import column
 from populace.worlds.donor import telling
 from populace.worlds.donor.evolution import Selection, models, survivors, teachers
 from populace.worlds.donor.norms import NORMS, assessed

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Answers, Outcome
+from populace.kernel.columns import column
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
-from populace.worlds.columns import column
 from populace.worlds.donor.norms import BAD
 
 Floats = NDArray[np.float64]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from populace.kernel.columns import column
 from populace.kernel.minds import Minds
 from populace.kernel.population import Part, Population
-from populace.worlds.columns import column
 from populace.worlds.donor.norms import NORMS, UNKNOWN
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.measures import By, Chart
 from populace.kernel.minds import Minds
@@ -18,7 +19,6 @@ from populace.kernel.population import Population
 from populace.kernel.spaces import Choice, Number, Record, Text
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
-from populace.worlds.columns import column
 from populace.worlds.marketplace import rules
 from populace.worlds.marketplace.day import Day, Texts, listed
 from populace.worlds.marketplace.domains import DomainName

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.kernel.answers import Answers, Outcome
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError, nearest
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.population import Population
 from populace.kernel.streams import Streams
 from populace.policies import Rule
-from populace.worlds.columns import column
 
 TACTICS = Path(__file__).parent / "prompts" / "tactics.toml"
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from populace.kernel.columns import column
 from populace.kernel.measures import Chart
 from populace.kernel.minds import Minds
 from populace.kernel.observation import Observation
@@ -19,7 +20,6 @@ from populace.kernel.spaces import Text
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
 from populace.policies import Rule
-from populace.worlds.columns import column
 from populace.worlds.maze.mazes import (
     HIDDEN,
     Cell,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from populace.kernel.columns import column
 from populace.kernel.measures import Chart
 from populace.kernel.minds import Minds
 from populace.kernel.parameters import Parameter
@@ -18,7 +19,6 @@ from populace.kernel.population import Population
 from populace.kernel.spaces import Number, Record
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
-from populace.worlds.columns import column
 from populace.worlds.public_goods.facts import payoffs
 from populace.worlds.public_goods.rules import minds as rule_minds
 from populace.worlds.speaking import Speaking

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace.geometry import Network
+from populace.kernel.columns import column
 from populace.kernel.errors import ParameterError
 from populace.kernel.measures import By, Chart
 from populace.kernel.minds import Minds
@@ -19,7 +20,6 @@ from populace.kernel.population import Part, Population
 from populace.kernel.spaces import Choice, Text
 from populace.kernel.streams import Streams
 from populace.kernel.world import World
-from populace.worlds.columns import column
 from populace.worlds.networks import NetworkName, make_network, side_by_side, unweighted
 from populace.worlds.rumour.chat import QUIET, Chat, heard_words
 from populace.worlds.rumour.codes import BENIGN, CLAIM, GUARDIAN, MANIPULATED, NOBODY, TRUTH

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from populace.kernel.columns import column
 from populace.kernel.population import Part
-from populace.worlds.columns import column
 
 QUIET = "Nobody has said anything to you yet."
 

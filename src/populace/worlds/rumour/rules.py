@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from populace.kernel.answers import Answers, Outcome
+from populace.kernel.columns import column
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
-from populace.worlds.columns import column
 from populace.worlds.rumour.codes import CLAIM, MANIPULATED, TRUTH, UNSURE
 
 

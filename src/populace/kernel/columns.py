@@ -1,4 +1,4 @@
-"""Columns of any Python values, for worlds that show texts and tuples."""
+"""Columns of any Python values: texts, tuples, mappings."""
 
 from __future__ import annotations
 
