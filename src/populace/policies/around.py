@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 from populace.kernel.policy import Policy, closed
 
 
-class Around:
+class Around(ABC):
     """Base of policies that hold others, which are started, equipped, told and closed with them."""
 
+    @abstractmethod
     def inner(self) -> Sequence[Policy]:
         """Return the policies inside."""
-        raise NotImplementedError
 
     @property
     def waiting(self) -> bool:

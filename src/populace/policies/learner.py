@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ Told = Annotated[str, Parameter("what they are told with it; empty: whatever has
 Kinds = Annotated[Sequence[str], Parameter("what it decides; empty: every choice and number")]
 
 
-class Learner(Parametric):
+class Learner(Parametric, ABC):
     """Base of minds that try a few actions and learn from the reward that they are told.
 
     Each agent learns for itself. What it remembers stands in columns of its population, of a size
@@ -51,15 +52,15 @@ class Learner(Parametric):
         self._options: dict[tuple[str, str], tuple[str, ...]] = {}  # by population and kind
         self._counts: dict[str, Counter[str]] = {}  # by kind, since the last report
 
+    @abstractmethod
     def tables(self, arms: int) -> Mapping[str, tuple[tuple[int, ...], Any]]:
         """Return the columns of a kind by name: the shape of an agent's table, and its dtype."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _turn(
         self, columns: Mapping[str, NDArray[Any]], rows: Any, draws: Stream, seen: NDArray[Any]
     ) -> NDArray[np.int64]:
         """Learn what was told to the agents of `rows`, and return the arm that each plays now."""
-        raise NotImplementedError
 
     def _seen(self, observation: Observation) -> NDArray[np.int64]:
         """Return the state that each agent is in."""

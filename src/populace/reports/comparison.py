@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from populace.kernel.errors import RecordError
-from populace.records.files import write_atomically
-from populace.reports.page import render
+from populace.reports.page import write_page
 from populace.studies.comparison import Comparison, read_comparison
 from populace.studies.outcomes import split
 
@@ -46,11 +44,7 @@ def write_comparison(path: str | Path, out: str | Path | None = None) -> Path:
         If no comparison is at `path`, or the file cannot be written.
     """
     target = Path(path) / "report.html" if out is None else Path(out)
-    if target.is_dir():
-        raise RecordError("is a directory", where=str(target), mend="name a file to write")
-    page = render(comparison_payload(read_comparison(path)), SCRIPTS).encode("utf-8", "replace")
-    write_atomically(target, lambda file: file.write(page))
-    return target
+    return write_page(comparison_payload(read_comparison(path)), SCRIPTS, target)
 
 
 def comparison_payload(comparison: Comparison) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from populace.kernel.errors import RecordError
-from populace.records.files import write_atomically
 from populace.reports.comparison import _number, _short
-from populace.reports.page import render
+from populace.reports.page import write_page
 from populace.studies.exam_files import ExamComparison, read_exam_comparison
 from populace.teams.metrics import metrics
 
@@ -40,12 +38,7 @@ def write_exam_comparison(path: str | Path, out: str | Path | None = None) -> Pa
         If no comparison is at `path`, or the file cannot be written.
     """
     target = Path(path) / "report.html" if out is None else Path(out)
-    if target.is_dir():
-        raise RecordError("is a directory", where=str(target), mend="name a file to write")
-    data = exam_payload(read_exam_comparison(path))
-    page = render(data, SCRIPTS).encode("utf-8", "replace")
-    write_atomically(target, lambda file: file.write(page))
-    return target
+    return write_page(exam_payload(read_exam_comparison(path)), SCRIPTS, target)
 
 
 def exam_payload(comparison: ExamComparison) -> dict[str, Any]:

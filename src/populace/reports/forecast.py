@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 
 from populace.kernel.errors import ParameterError
 from populace.kernel.measures import Calendar
-from populace.records.files import write_atomically
-from populace.reports.page import render
+from populace.reports.page import write_page
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,11 +79,9 @@ def write_forecast(
         "scores": {"head": head, "rows": [[_short(cell) for cell in row] for row in rows]},
         "notes": list(notes),
     }
-    page = render(data, SCRIPTS).encode("utf-8", "replace")
     target = Path(out)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, lambda file: file.write(page))
-    return target
+    return write_page(data, SCRIPTS, target)
 
 
 def _series(who: str, index: int, samples: ArrayLike, times: int) -> dict[str, Any]:

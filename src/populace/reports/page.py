@@ -50,14 +50,25 @@ def write_report(path: str | Path, out: str | Path | None = None) -> Path:
     run = read(path)
     assert run.path is not None
     target = run.path / "report.html" if out is None else Path(out)
+    return write_page(payload(run), RUN, target)
+
+
+def write_page(data: dict[str, Any], scripts: Sequence[str], target: Path) -> Path:
+    """Write the page that shows `data` by some scripts, and return where.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
     if target.is_dir():
         raise RecordError("is a directory", where=str(target), mend="name a file to write")
-    page = render(payload(run)).encode("utf-8", "replace")
+    page = render(data, scripts).encode("utf-8", "replace")
     write_atomically(target, lambda file: file.write(page))
     return target
 
 
-def render(data: dict[str, Any], scripts: Sequence[str] = RUN) -> str:
+def render(data: dict[str, Any], scripts: Sequence[str]) -> str:
     """Return the page that shows `data` (see `populace.reports.payload`) by some scripts."""
     folder = files("populace.reports") / "page"
     style = (folder / "report.css").read_text(encoding="utf-8")
