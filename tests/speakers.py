@@ -8,7 +8,7 @@ from populace.kernel.observation import Observation
 from populace.kernel.population import Population
 from populace.kernel.spaces import Choice
 from populace.kernel.streams import Streams
-from populace.language.model import ModelRefused, ModelTimeout, ModelUnavailable
+from populace.language.errors import ModelRefused, ModelTimeout, ModelUnavailable
 from populace.language.scripted import Scripted
 from populace.teams.team import Team
 from populace.teams.transcript import COLUMNS

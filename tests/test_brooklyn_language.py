@@ -15,7 +15,7 @@ from populace import Cast, Population, Simulation
 from populace.cli.casting import read_cast
 from populace.errors import PopulaceError, PromptError
 from populace.kernel.answers import Outcome
-from populace.language.model import ModelRefused
+from populace.language.errors import ModelRefused
 from populace.language.policy import Language
 from populace.language.prompts import Prompts
 from populace.testing import observe

@@ -20,16 +20,8 @@ from populace.kernel.resources import Resources
 from populace.kernel.spend import SCALE, Spend, Total, amounts, exact
 from populace.language import calls as calls_module
 from populace.language.calls import Calls
-from populace.language.model import (
-    CapabilityError,
-    Identity,
-    Message,
-    ModelRefused,
-    ModelTimeout,
-    Reply,
-    Request,
-    user,
-)
+from populace.language.errors import CapabilityError, ModelRefused, ModelTimeout
+from populace.language.model import Identity, Message, Reply, Request, user
 from populace.language.naming import Names, named
 from populace.language.scripted import Scripted
 from populace.records.requests import canonical

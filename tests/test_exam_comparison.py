@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from populace.errors import ParameterError, RecordError, StudyError
-from populace.language.model import ModelUnavailable, Reply
+from populace.language.errors import ModelUnavailable
+from populace.language.model import Reply
 from populace.language.scripted import Scripted
 from populace.reports import write_exam_comparison
 from populace.studies import matching

@@ -10,7 +10,7 @@ import pytest
 
 from populace import Budget, Number, Population, Rule, Simulation, World
 from populace.errors import ParameterError, PromptError
-from populace.language.model import ModelTimeout
+from populace.language.errors import ModelTimeout
 from populace.language.scripted import Scripted
 from populace.policies.lookahead import Forked, Imagined, LookAhead, TreeSearch
 from populace.testing.fingerprint import differences, of_run

@@ -17,7 +17,8 @@ pytest.importorskip("xllamacpp", reason="needs the extra 'embedded'")
 from populace.language import weights
 from populace.language.conformance import check_model
 from populace.language.embedded import Embedded
-from populace.language.model import BadRequest, Message, Request, Scores, user
+from populace.language.errors import BadRequest
+from populace.language.model import Message, Request, Scores, user
 from populace.language.opening import open_model
 
 if not weights.location().exists():

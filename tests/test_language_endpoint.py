@@ -15,19 +15,15 @@ from populace.language.aimd import Window
 from populace.language.conformance import check_model
 from populace.language.delivery import Retry
 from populace.language.endpoint import Endpoint
-from populace.language.model import (
+from populace.language.errors import (
     BadReply,
     BadRequest,
     CapabilityError,
-    LanguageModel,
-    Message,
     ModelRefused,
     ModelTimeout,
     ModelUnavailable,
-    Reply,
-    Request,
-    user,
 )
+from populace.language.model import LanguageModel, Message, Reply, Request, user
 from populace.language.opening import open_model
 from populace.language.ratelimit import Rate
 from populace.language.traffic import SharedTraffic, Timing

@@ -12,20 +12,14 @@ from hypothesis import strategies as st
 
 from populace.language import trie
 from populace.language.conformance import NonConforming, check_model
-from populace.language.model import (
+from populace.language.errors import (
     BadReply,
     BadRequest,
     CapabilityError,
-    Label,
-    Message,
     ModelRefused,
     ModelTimeout,
-    Reply,
-    Request,
-    Scores,
-    normalised,
-    user,
 )
+from populace.language.model import Label, Message, Reply, Request, Scores, normalised, user
 from populace.language.scripted import Scripted, ScriptError
 
 

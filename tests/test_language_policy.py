@@ -34,7 +34,7 @@ from populace.kernel.ledger import Ledger
 from populace.kernel.prices import Price, Prices
 from populace.kernel.resources import Resources
 from populace.language.calibrate import BLANKS
-from populace.language.model import (
+from populace.language.errors import (
     BadReply,
     CapabilityError,
     ModelRefused,

@@ -15,18 +15,15 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 
 from populace.language.conformance import check_model
-from populace.language.model import (
+from populace.language.errors import (
     BadReply,
     BadRequest,
     CapabilityError,
-    Message,
     ModelRefused,
     ModelTimeout,
     ModelUnavailable,
-    Reply,
-    Request,
-    user,
 )
+from populace.language.model import Message, Reply, Request, user
 from populace.language.providers import Providers
 from populace.language.traffic import SharedTraffic, Timing
 

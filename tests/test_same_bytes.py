@@ -13,8 +13,9 @@ from populace.kernel.budget import Budget
 from populace.kernel.prices import Price, Prices
 from populace.kernel.streams import Streams
 from populace.language.embedding import Hashed
+from populace.language.errors import ModelRefused, ModelTimeout
 from populace.language.memory import Memory, Plan, Reflect
-from populace.language.model import ModelRefused, ModelTimeout, Reply
+from populace.language.model import Reply
 from populace.language.scripted import Scripted
 from populace.testing import fingerprint
 from populace.worlds.commons import PROMPTS, REMEMBERING, Commons

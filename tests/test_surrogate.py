@@ -9,7 +9,7 @@ import pytest
 from populace import Choice, Language, Number, Outcome, Surrogate
 from populace.errors import ParameterError
 from populace.language.calibrate import softmax
-from populace.language.model import ModelTimeout
+from populace.language.errors import ModelTimeout
 from populace.language.regression import interval, multinomial, student
 from populace.testing import observe
 from tests.analytic import Analytic, numbers

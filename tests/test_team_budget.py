@@ -7,7 +7,8 @@ import pytest
 from populace import Budget, Prices, Simulation, Team
 from populace.errors import BudgetError
 from populace.kernel.prices import Price
-from populace.language.model import ModelError, ModelRefused, ModelTimeout, Reply
+from populace.language.errors import ModelError, ModelRefused, ModelTimeout
+from populace.language.model import Reply
 from populace.language.scripted import Scripted
 from populace.teams import OutOfBudget
 from populace.teams.votes import plurality

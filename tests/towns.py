@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 
 from populace import Choice, Parameter, Population, World
-from populace.language.model import Capabilities, Identity, ModelRefused, Reply, Scores
+from populace.language.errors import ModelRefused
+from populace.language.model import Capabilities, Identity, Reply, Scores
 
 
 class Town(World):

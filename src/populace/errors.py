@@ -20,7 +20,7 @@ from populace.kernel.errors import (
     StudyError,
     WorldError,
 )
-from populace.language.model import (
+from populace.language.errors import (
     BadReply,
     BadRequest,
     CapabilityError,

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from populace.cli.finding import find
 from populace.kernel.errors import ParameterError, nearest
-from populace.language.model import LanguageModel, ModelUnavailable
+from populace.language.errors import ModelUnavailable
+from populace.language.model import LanguageModel
 from populace.policies.around import Around
 from populace.worlds.speaking import Speaking, opened
 

@@ -11,11 +11,17 @@ from typing import Any
 _HOME = {
     **dict.fromkeys(
         [
-            *["BadReply", "BadRequest", "Capabilities", "CapabilityError", "Identity", "Label"],
-            *["LanguageModel", "Message", "ModelError", "ModelRefused", "ModelTimeout"],
-            *["ModelUnavailable", "Reply", "Request", "Scores", "user"],
+            *["Capabilities", "Identity", "Label", "LanguageModel", "Message", "Reply", "Request"],
+            *["Scores", "user"],
         ],
         "model",
+    ),
+    **dict.fromkeys(
+        [
+            *["BadReply", "BadRequest", "CapabilityError", "ModelError", "ModelRefused"],
+            *["ModelTimeout", "ModelUnavailable"],
+        ],
+        "errors",
     ),
     "Embedded": "embedded",
     "Endpoint": "endpoint",

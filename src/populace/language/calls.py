@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from populace.kernel.answers import Outcome
 from populace.kernel.errors import BudgetError
 from populace.language.billing import Bill, Cost, Reserved
-from populace.language.model import (
+from populace.language.errors import (
     BadRequest,
     CapabilityError,
-    LanguageModel,
     ModelError,
     ModelRefused,
     ModelTimeout,
-    Reply,
-    Request,
-    Scores,
 )
+from populace.language.model import LanguageModel, Reply, Request, Scores
 from populace.language.naming import Names, named
 
 if TYPE_CHECKING:

@@ -13,16 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from populace.kernel.errors import PopulaceError
-from populace.language.model import (
-    BadRequest,
-    CapabilityError,
-    LanguageModel,
-    Message,
-    Reply,
-    Request,
-    Scores,
-    user,
-)
+from populace.language.errors import BadRequest, CapabilityError
+from populace.language.model import LanguageModel, Message, Reply, Request, Scores, user
 
 QUESTIONS = ("Name a fruit.", "Name a city.", "Name an animal that can swim.")
 CHOICES = ("A", "B", "C")

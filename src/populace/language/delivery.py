@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from populace.kernel.streams import Stream, Streams
-from populace.language.model import ModelError, ModelTimeout, ModelUnavailable
+from populace.language.errors import ModelError, ModelTimeout, ModelUnavailable
 from populace.language.traffic import Cancellable, Traffic
 
 T = TypeVar("T")

@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 from populace.kernel.threads import thread_count
 from populace.language import trie, weights
 from populace.language.engine import Engine
+from populace.language.errors import BadRequest, ModelError
 from populace.language.model import (
-    BadRequest,
     Capabilities,
     Identity,
     Message,
-    ModelError,
     Reply,
     Request,
     Scores,

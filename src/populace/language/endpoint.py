@@ -16,12 +16,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from populace.language import wire
 from populace.language.delivery import Delivered, Delivery, Errand, Retry, jitter_from
+from populace.language.errors import ModelError, ModelUnavailable
 from populace.language.model import (
     Capabilities,
     Identity,
     Message,
-    ModelError,
-    ModelUnavailable,
     Reply,
     Request,
     Scores,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from populace.kernel.errors import nearest
-from populace.language.model import BadReply, BadRequest, ModelUnavailable
+from populace.language.errors import BadReply, BadRequest, ModelUnavailable
 
 BATCH = 512  # tokens that llama.cpp evaluates at once (n_ubatch); longer prompts are split
 BIAS = 100.0  # added to the logits of the allowed tokens: e**100 puts all others below 1e-40

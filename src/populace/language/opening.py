@@ -8,7 +8,8 @@ from typing import Any
 from populace.kernel.errors import nearest
 from populace.kernel.registry import load, registered
 from populace.language import weights
-from populace.language.model import LanguageModel, ModelUnavailable
+from populace.language.errors import ModelUnavailable
+from populace.language.model import LanguageModel
 
 
 def open_model(name: str, **options: Any) -> LanguageModel:

@@ -11,15 +11,17 @@ from typing import Any
 
 from populace.language import wire
 from populace.language.delivery import Delivery, Errand, Fault, Retry, jitter_from
-from populace.language.model import (
+from populace.language.errors import (
     BadReply,
-    Capabilities,
     CapabilityError,
-    Identity,
-    Message,
     ModelError,
     ModelRefused,
     ModelUnavailable,
+)
+from populace.language.model import (
+    Capabilities,
+    Identity,
+    Message,
     Reply,
     Request,
     Scores,

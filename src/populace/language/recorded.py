@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from populace.kernel.errors import ParameterError, nearest
+from populace.language.errors import CapabilityError, ModelError
 from populace.language.model import (
     Capabilities,
-    CapabilityError,
     Identity,
     Message,
-    ModelError,
     Reply,
     Request,
     Scores,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from populace.language.model import ModelUnavailable
+from populace.language.errors import ModelUnavailable
 
 Q8_0_FILE = 7  # llama.cpp's LLAMA_FTYPE_MOSTLY_Q8_0
 

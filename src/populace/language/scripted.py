@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from populace.kernel.errors import nearest
+from populace.language.errors import BadRequest, ModelError
 from populace.language.model import (
-    BadRequest,
     Capabilities,
     Finish,
     Identity,
     Label,
     Message,
-    ModelError,
     Reply,
     Request,
     Scores,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from populace.kernel.errors import nearest
-from populace.language.model import ModelError
+from populace.language.errors import ModelError
 
 Progress = Callable[[str, int, int], None]  # (what, bytes or steps done, of how many; 0 unknown)
 Runner = Callable[[Sequence[str], Callable[[str], None]], tuple[int, str]]

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from populace.language.delivery import Fault, retry_after
-from populace.language.model import (
+from populace.language.errors import (
     BadReply,
     BadRequest,
     ModelError,
     ModelRefused,
     ModelUnavailable,
-    Reply,
 )
+from populace.language.model import Reply
 
 # HTTP status codes. Those of SAFE say that no work was done; UNCLEAR ones come from a gateway that
 # lost sight of the server. 408, 425, 429, 503: RFC 9110, 8470, 6585; 529 is Anthropic's overload.

@@ -14,17 +14,14 @@ from typing import Any
 from populace.kernel.answers import Outcome
 from populace.kernel.resources import Resources, Store
 from populace.kernel.spend import Spend
-from populace.language.model import (
+from populace.language.errors import (
     BadRequest,
     CapabilityError,
-    LanguageModel,
     ModelError,
     ModelRefused,
     ModelTimeout,
-    Reply,
-    Request,
-    Scores,
 )
+from populace.language.model import LanguageModel, Reply, Request, Scores
 from populace.language.naming import named
 
 

@@ -11,7 +11,8 @@ from populace.kernel.answers import Answers
 from populace.kernel.observation import Observation
 from populace.kernel.parameters import Parameter, Parametric
 from populace.kernel.resources import Resources
-from populace.language.model import LanguageModel, ModelUnavailable
+from populace.language.errors import ModelUnavailable
+from populace.language.model import LanguageModel
 
 if TYPE_CHECKING:
     from populace.language.policy import Language
